@@ -1,0 +1,170 @@
+//! The canonical bytes of a recorded event: what is on disk is what will be hashed.
+//!
+//! In this order, integers little-endian, every text and byte string after its length as `u32`: format byte (1),
+//! position `u64`, version `u64`, tenant, stream, id (16 bytes), type, schema version `u32`, content type,
+//! `recorded_at` in microseconds `i64`, metadata, data. Nothing follows.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use uuid::Uuid;
+
+use crate::{NewEvent, Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
+
+/// The format this release writes, and the only one it reads.
+pub const FORMAT: u8 = 1;
+
+/// Bytes that are no envelope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// A format this release does not know.
+    #[error("envelope format {found} is unknown, this release reads {FORMAT}: use a newer release")]
+    Format {
+        /// The format byte.
+        found: u8,
+    },
+    /// The bytes end early, or go on behind the end.
+    #[error("the envelope's length does not fit its content")]
+    Length,
+    /// A field holds what it cannot hold.
+    #[error("the envelope's {field} is illegal")]
+    Field {
+        /// Which one.
+        field: &'static str,
+    },
+}
+
+/// Appends the canonical bytes of `event` at its place to `out`.
+pub fn encode_envelope(
+    out: &mut Vec<u8>,
+    tenant: &Tenant,
+    stream: &StreamId,
+    version: Version,
+    position: Position,
+    recorded_at: Timestamp,
+    event: &NewEvent,
+) {
+    out.push(FORMAT);
+    out.extend_from_slice(&position.get().to_le_bytes());
+    out.extend_from_slice(&version.get().to_le_bytes());
+    put(out, tenant.as_str().as_bytes());
+    put(out, stream.as_str().as_bytes());
+    out.extend_from_slice(event.id.as_bytes());
+    put(out, event.event_type.as_bytes());
+    out.extend_from_slice(&event.schema_version.to_le_bytes());
+    put(out, event.content_type.as_bytes());
+    out.extend_from_slice(&recorded_at.as_micros().to_le_bytes());
+    put(out, &event.stored_metadata());
+    put(out, &event.data);
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).expect("limits keep every field below 4 GiB");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Reads canonical bytes; metadata and data are slices of `bytes`, not copies.
+pub fn decode_envelope(mut bytes: Bytes) -> Result<RecordedEvent, EnvelopeError> {
+    let format = bytes.try_get_u8().map_err(|_| EnvelopeError::Length)?;
+    if format != FORMAT {
+        return Err(EnvelopeError::Format { found: format });
+    }
+    let position = Position::new(u64_le(&mut bytes)?);
+    let version = Version::new(u64_le(&mut bytes)?);
+    let tenant = text(&mut bytes, "tenant")?.parse().map_err(|_| EnvelopeError::Field { field: "tenant" })?;
+    let stream = text(&mut bytes, "stream")?.parse().map_err(|_| EnvelopeError::Field { field: "stream" })?;
+    let id = Uuid::from_u128(bytes.try_get_u128().map_err(|_| EnvelopeError::Length)?);
+    let event_type = Arc::from(&*text(&mut bytes, "type")?);
+    let schema_version = bytes.try_get_u32_le().map_err(|_| EnvelopeError::Length)?;
+    let content_type = Arc::from(&*text(&mut bytes, "content type")?);
+    let recorded_at = Timestamp::from_micros(bytes.try_get_i64_le().map_err(|_| EnvelopeError::Length)?);
+    let metadata = take(&mut bytes)?;
+    let data = take(&mut bytes)?;
+    if bytes.has_remaining() {
+        return Err(EnvelopeError::Length);
+    }
+    Ok(RecordedEvent {
+        id,
+        tenant,
+        stream,
+        version,
+        position,
+        event_type,
+        schema_version,
+        content_type,
+        recorded_at,
+        metadata,
+        data,
+    })
+}
+
+fn u64_le(bytes: &mut Bytes) -> Result<u64, EnvelopeError> {
+    bytes.try_get_u64_le().map_err(|_| EnvelopeError::Length)
+}
+
+fn take(bytes: &mut Bytes) -> Result<Bytes, EnvelopeError> {
+    let length = bytes.try_get_u32_le().map_err(|_| EnvelopeError::Length)? as usize;
+    if length > bytes.len() {
+        return Err(EnvelopeError::Length);
+    }
+    Ok(bytes.split_to(length))
+}
+
+fn text(bytes: &mut Bytes, field: &'static str) -> Result<String, EnvelopeError> {
+    String::from_utf8(take(bytes)?.into()).map_err(|_| EnvelopeError::Field { field })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encoded() -> Vec<u8> {
+        let event = NewEvent::new("sample.created", &b"{\"barcode\":\"S1\"}"[..]).with_id(Uuid::from_u128(7));
+        let mut out = Vec::new();
+        let stream = "sample-1".parse().expect("legal");
+        let at = Timestamp::from_micros(1_000_000);
+        encode_envelope(&mut out, &Tenant::default(), &stream, Version::new(2), Position::new(9), at, &event);
+        out
+    }
+
+    /// These bytes are a released format: a change here is a new format number.
+    #[test]
+    fn the_bytes_of_format_1_never_change() {
+        let expected = [
+            &[1u8, 9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0][..],
+            b"default\x08\0\0\0sample-1",
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 14, 0, 0, 0],
+            b"sample.created\x01\0\0\0\x10\0\0\0application/json",
+            &[0x40, 0x42, 0x0f, 0, 0, 0, 0, 0, 57, 0, 0, 0],
+            br#"{"correlation_id":"00000000-0000-0000-0000-000000000007"}"#,
+            b"\x10\0\0\0{\"barcode\":\"S1\"}",
+        ]
+        .concat();
+        assert_eq!(encoded(), expected);
+    }
+
+    #[test]
+    fn an_envelope_round_trips() {
+        let event = decode_envelope(encoded().into()).expect("decodes");
+        assert_eq!((event.position.get(), event.version.get()), (9, 2));
+        assert_eq!((event.stream.as_str(), &*event.event_type), ("sample-1", "sample.created"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(mut bytes: Vec<u8>, known: bool) {
+            if known && !bytes.is_empty() { bytes[0] = FORMAT; }
+            let _ = decode_envelope(bytes.into());
+        }
+
+        #[test]
+        fn a_cut_or_longer_envelope_is_refused(cut in 0usize..100, more in 1usize..4) {
+            let whole = encoded();
+            prop_assert!(decode_envelope(whole[..cut].to_vec().into()).is_err());
+            prop_assert!(decode_envelope([whole, vec![0; more]].concat().into()).is_err());
+        }
+    }
+}
