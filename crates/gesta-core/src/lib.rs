@@ -25,6 +25,7 @@
 //! Foreign types in the public API: `bytes::Bytes`, `uuid::Uuid`, serde's traits and `futures_core::Stream`.
 
 mod append;
+mod catalog;
 mod checkpoint;
 mod clock;
 mod envelope;
@@ -48,6 +49,7 @@ pub use append::{
     AppendBatch, AppendError, Appended, AppendedEvent, Decision, Durability, Invalid, StoredView,
     StreamAppend, decide,
 };
+pub use catalog::{ListStreams, StreamCatalog, StreamInfo};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use envelope::{EnvelopeError, FORMAT as ENVELOPE_FORMAT, decode_envelope, encode_envelope};

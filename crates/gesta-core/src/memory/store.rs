@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     AppendBatch, AppendError, Appended, AppendedEvent, Capabilities, Clock, Decision, Direction, Durability,
-    DurabilityClass, EventStore, EventStream, Incarnation, LogHead, Position, ReadAll, ReadError, ReadStream,
-    RecordedEvent, StoredView, StreamId, SystemClock, Tenant, Timestamp, Version, Wakeups, append::decide,
+    DurabilityClass, EventStore, EventStream, Incarnation, ListStreams, LogHead, Position, ReadAll,
+    ReadError, ReadStream, RecordedEvent, StoredView, StreamCatalog, StreamId, StreamInfo, SystemClock,
+    Tenant, Timestamp, Version, Wakeups, append::decide,
 };
 
 /// An event store in memory: keeps every law but durability.
@@ -144,6 +145,28 @@ impl EventStore for MemoryStore {
             dense_positions: true,
             relaxed: true,
         }
+    }
+}
+
+#[async_trait]
+impl StreamCatalog for MemoryStore {
+    async fn list_streams(&self, list: ListStreams) -> Result<Vec<StreamInfo>, ReadError> {
+        let log = self.log();
+        let passing =
+            log.streams.iter().filter(|((tenant, stream), _)| *tenant == list.tenant && list.accepts(stream));
+        let mut found: Vec<_> = passing
+            .filter_map(|((_, stream), places)| {
+                let last = &log.events[*places.last()?];
+                Some(StreamInfo {
+                    stream: stream.clone(),
+                    version: last.version,
+                    last_position: last.position,
+                })
+            })
+            .collect();
+        found.sort_unstable_by(|a, b| a.stream.cmp(&b.stream));
+        found.truncate(list.limit);
+        Ok(found)
     }
 }
 
