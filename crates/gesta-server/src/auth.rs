@@ -1,0 +1,18 @@
+//! Who asks, and what they may do.
+//!
+//! One path for all requests: the [`Authority`] turns a credential into a [`Caller`], and the guard of each route
+//! compares its [`Access`] with what the caller was granted. Both happen before the body is touched.
+
+mod authority;
+mod caller;
+mod denied;
+mod guarded;
+mod host;
+pub mod keys;
+mod permission;
+
+pub use authority::{Authority, authenticate};
+pub use caller::{Caller, Grants};
+pub use denied::Denied;
+pub use guarded::{Access, Declared, Guarded};
+pub use permission::{Permission, UnknownPermission};
