@@ -1,1 +1,11 @@
-//! Under construction.
+//! The engine of Gesta: subscriptions, processors and groups over any event store.
+
+mod group;
+mod planted;
+mod subscription;
+
+pub use group::{
+    Delivery, DeliveryId, GroupConsumer, GroupDefinition, GroupError, GroupInfo, GroupStatistics, Nack,
+    Parked, Pull, Selection, Start,
+};
+pub use subscription::{Batch, Subscription};
