@@ -133,7 +133,8 @@ fn named(name: &str) -> Result<Server, String> {
     found.ok_or_else(|| format!("no service is called {name:?}: there are postgres and redis"))
 }
 
-fn free_port() -> Result<u16, String> {
+/// A port that nobody listens on just now.
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     listener.map(|address| address.port()).map_err(|cause| format!("no port is free: {cause}"))
 }

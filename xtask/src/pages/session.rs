@@ -1,0 +1,94 @@
+//! A reader's shell: a folder that looks like a clone, the binary on the path, a server in the background.
+
+use std::{
+    env, fs,
+    net::TcpStream,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{Outcome, process, servers};
+
+/// How long a server may take to answer, and how much processor time a block may use.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A reader's shell.
+pub(super) struct Session {
+    folder: PathBuf,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Session {
+    /// A fresh folder with links to what a clone holds.
+    pub(super) fn new(folder: &Path) -> Result<Self, String> {
+        let say = |cause: std::io::Error| format!("{}: {cause}", folder.display());
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(say)?;
+        }
+        fs::create_dir_all(folder).map_err(say)?;
+        for entry in fs::read_dir(process::root()).map_err(say)?.flatten() {
+            let name = entry.file_name();
+            let is_data = matches!(name.to_str(), Some(".git" | "target" | "gesta-data"));
+            if !is_data {
+                symlink(entry.path(), folder.join(name)).map_err(say)?;
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), port: servers::free_port()?, server: None })
+    }
+
+    /// Starts a server and waits until it answers.
+    pub(super) fn serve(&mut self, script: &str) -> Outcome {
+        let log = fs::File::create(self.folder.join("server.log")).map_err(|cause| cause.to_string())?;
+        let mut shell = self.shell(&format!("exec {}", script.trim()));
+        shell.stdout(log.try_clone().map_err(|cause| cause.to_string())?).stderr(log);
+        self.server = Some(shell.spawn().map_err(|cause| format!("bash does not start: {cause}"))?);
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if Instant::now() > deadline || self.has_ended() {
+                let said = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+                return Err(format!("the server does not answer: {}", said.trim()));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Runs a block and hands back what it printed.
+    pub(super) fn run(&mut self, script: &str) -> Result<String, String> {
+        process::read(&mut self.shell(&format!("ulimit -t {}\n{script}", PATIENCE.as_secs())))
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let written =
+            script.replace("cargo run --release --", "gesta").replace("8087", &self.port.to_string());
+        let mut shell = process::program("bash");
+        shell.args(["-euo", "pipefail", "-c", &written]);
+        shell.current_dir(&self.folder).stdin(Stdio::null());
+        let programs = process::target().join("debug");
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([programs].into_iter().chain(env::split_paths(&path)));
+        if let Ok(path) = path {
+            shell.env("PATH", path);
+        }
+        shell.env("PORT", self.port.to_string()).env("GESTA_URL", format!("http://127.0.0.1:{}", self.port));
+        shell
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.server.as_mut().is_none_or(|server| !matches!(server.try_wait(), Ok(None)))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            // The shell has become the server, so this is the server's own process.
+            let _ = process::run(process::program("sh").args(["-c", &format!("kill -TERM {}", server.id())]));
+            let _ = server.wait();
+        }
+    }
+}
