@@ -1,0 +1,251 @@
+//! Checkpoints in `state.db`.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use gesta_core::{
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Clock, Epoch, Position, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::state::{State, StateError, sum};
+
+/// Largest state of a checkpoint, in bytes (16 MiB).
+const STATE_BYTES: usize = 16 << 20;
+
+/// The checkpoints of a data folder. A kill loses none that was answered; a power cut may lose the last ones, but
+/// never an epoch that was given out.
+pub(crate) struct Checkpoints {
+    state: Arc<State>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Checkpoints {
+    /// Those in `state`, leases measured on `clock`.
+    pub(crate) fn of(state: Arc<State>, clock: Arc<dyn Clock>) -> Self {
+        Self { state, clock }
+    }
+}
+
+#[async_trait]
+impl CheckpointStore for Checkpoints {
+    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        let now = self.clock.now();
+        let bid = Bid { key: key.clone(), owner: owner.to_owned(), now, until: now.plus(ttl) };
+        let again = bid.clone();
+        match self.state.write(move |connection| again.renew(connection)).await?? {
+            Some(claim) => Ok(claim),
+            // Only a new epoch has to survive a power cut; renewals are frequent and may be lost.
+            None => self.state.write_durable(move |connection| bid.take(connection)).await?,
+        }
+    }
+
+    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
+        let key = key.clone();
+        let work = move |connection: &Connection| match Lease::find(connection, &key)? {
+            Ok(lease) if lease.epoch == epoch.0 => {
+                Lease { owner: None, ..lease }.save(connection, &key).map(Ok)
+            }
+            Ok(_) => Ok(Ok(())),
+            Err(unusable) => Ok(Err(unusable)),
+        };
+        self.state.write(work).await?
+    }
+
+    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
+        let key = key.clone();
+        Ok(self.state.read(move |connection| find(connection, &key)).await?)
+    }
+
+    async fn save(
+        &self,
+        key: &CheckpointKey,
+        epoch: Epoch,
+        saved: Checkpoint,
+    ) -> Result<(), CheckpointError> {
+        if saved.state.len() > STATE_BYTES {
+            let reason = format!("a state of {} bytes is over {STATE_BYTES}", saved.state.len());
+            return Err(CheckpointError::Unavailable { reason });
+        }
+        let key = key.clone();
+        self.state.write(move |connection| save(connection, &key, epoch, &saved)).await?
+    }
+
+    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
+        let key = key.clone();
+        let work = move |connection: &Connection| match Lease::find(connection, &key)? {
+            Ok(lease) => {
+                connection
+                    .prepare_cached(include_str!("sql/delete_checkpoint.sql"))?
+                    .execute([key.tenant.as_str(), &key.name])?;
+                if lease.epoch == 0 {
+                    return Ok(Ok(()));
+                }
+                // The epoch stays, so that a zombie of the removed processor is still told apart.
+                let free = Lease { epoch: lease.epoch + 1, ..Lease::default() };
+                free.save(connection, &key).map(Ok)
+            }
+            Err(unusable) => Ok(Err(unusable)),
+        };
+        self.state.write(work).await?
+    }
+}
+
+/// Who wants a checkpoint, and for how long.
+#[derive(Clone)]
+struct Bid {
+    key: CheckpointKey,
+    owner: String,
+    now: Timestamp,
+    until: Timestamp,
+}
+
+impl Bid {
+    /// The claim, if the lease is the bidder's already; `None` if a new epoch is needed.
+    fn renew(&self, connection: &Connection) -> rusqlite::Result<Result<Option<Claim>, CheckpointError>> {
+        let lease = match Lease::find(connection, &self.key)? {
+            Ok(lease) => lease,
+            Err(unusable) => return Ok(Err(unusable)),
+        };
+        match lease.owner.as_deref().filter(|_| self.now < lease.until) {
+            None => Ok(Ok(None)),
+            Some(owner) if owner == self.owner => {
+                self.hold(connection, lease.epoch).map(|claim| Ok(Some(claim)))
+            }
+            Some(owner) => {
+                let remaining = lease.until.since(self.now);
+                Ok(Err(CheckpointError::Owned { key: self.key.clone(), owner: owner.to_owned(), remaining }))
+            }
+        }
+    }
+
+    /// The claim, with a new epoch unless somebody else was faster.
+    fn take(&self, connection: &Connection) -> rusqlite::Result<Result<Claim, CheckpointError>> {
+        match self.renew(connection)? {
+            Ok(Some(claim)) => return Ok(Ok(claim)),
+            Ok(None) => {}
+            Err(refused) => return Ok(Err(refused)),
+        }
+        match Lease::find(connection, &self.key)? {
+            Ok(lease) => self.hold(connection, lease.epoch + 1).map(Ok),
+            Err(unusable) => Ok(Err(unusable)),
+        }
+    }
+
+    fn hold(&self, connection: &Connection, epoch: u64) -> rusqlite::Result<Claim> {
+        let lease = Lease { epoch, owner: Some(self.owner.clone()), until: self.until };
+        lease.save(connection, &self.key)?;
+        Ok(Claim { epoch: Epoch(epoch), checkpoint: find(connection, &self.key)? })
+    }
+}
+
+/// A row of `leases`.
+#[derive(Default)]
+struct Lease {
+    epoch: u64,
+    owner: Option<String>,
+    until: Timestamp,
+}
+
+impl Lease {
+    /// The lease of a checkpoint, epoch 0 if there never was one. An epoch that cannot be believed is refused: a
+    /// lost one could be given out twice.
+    fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Result<Self, CheckpointError>> {
+        let found = connection
+            .prepare_cached(include_str!("sql/find_lease.sql"))?
+            .query_row([key.tenant.as_str(), &key.name], |row| {
+                let epoch = row.get::<_, i64>(0)?.cast_unsigned();
+                let lease = Self { epoch, owner: row.get(1)?, until: Timestamp::from_micros(row.get(2)?) };
+                Ok((lease, row.get::<_, i64>(3)?))
+            })
+            .optional()?;
+        Ok(match found {
+            None => Ok(Self::default()),
+            Some((lease, sum)) if sum == lease.sum(key) => Ok(lease),
+            Some(_) => Err(CheckpointError::Unavailable {
+                reason: format!("the epoch of {key} in state.db is damaged; put the file back from a backup"),
+            }),
+        })
+    }
+
+    fn save(&self, connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<()> {
+        connection.prepare_cached(include_str!("sql/save_lease.sql"))?.execute(params![
+            key.tenant.as_str(),
+            key.name,
+            self.epoch.cast_signed(),
+            self.owner,
+            self.until.as_micros(),
+            self.sum(key),
+        ])?;
+        Ok(())
+    }
+
+    fn sum(&self, key: &CheckpointKey) -> i64 {
+        sum(&[key.tenant.as_str().as_bytes(), key.name.as_bytes(), &self.epoch.to_le_bytes()])
+    }
+}
+
+fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Checkpoint> {
+    let (tenant, name) = (key.tenant.as_str(), &key.name);
+    let found = connection
+        .prepare_cached(include_str!("sql/find_checkpoint.sql"))?
+        .query_row([tenant, name], |row| checked(tenant, name, row, 0))
+        .optional()?
+        .flatten();
+    Ok(found.unwrap_or_default())
+}
+
+/// The checkpoint whose position, state and checksum begin at this column; `None` if they do not fit each other,
+/// which counts as lost.
+pub(crate) fn checked(
+    tenant: &str,
+    name: &str,
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<Checkpoint>> {
+    let position = Position::new(row.get::<_, i64>(column)?.cast_unsigned());
+    let state = row.get_ref(column + 1)?.as_blob()?;
+    if row.get::<_, i64>(column + 2)? == checkpoint_sum(tenant, name, position, state) {
+        return Ok(Some(Checkpoint { position, state: Bytes::copy_from_slice(state) }));
+    }
+    tracing::error!(tenant, name, "a checkpoint in state.db is damaged and counts as lost");
+    Ok(None)
+}
+
+fn save(
+    connection: &Connection,
+    key: &CheckpointKey,
+    epoch: Epoch,
+    saved: &Checkpoint,
+) -> rusqlite::Result<Result<(), CheckpointError>> {
+    match Lease::find(connection, key)? {
+        Ok(lease) if lease.epoch == epoch.0 => {}
+        Ok(lease) => {
+            let current = Epoch(lease.epoch);
+            return Ok(Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current }));
+        }
+        Err(unusable) => return Ok(Err(unusable)),
+    }
+    let (tenant, name) = (key.tenant.as_str(), &key.name);
+    let sum = checkpoint_sum(tenant, name, saved.position, &saved.state);
+    let position = saved.position.get().cast_signed();
+    connection.prepare_cached(include_str!("sql/save_checkpoint.sql"))?.execute(params![
+        tenant,
+        name,
+        position,
+        &saved.state[..],
+        sum
+    ])?;
+    Ok(Ok(()))
+}
+
+fn checkpoint_sum(tenant: &str, name: &str, position: Position, state: &[u8]) -> i64 {
+    sum(&[tenant.as_bytes(), name.as_bytes(), &position.get().to_le_bytes(), state])
+}
+
+impl From<StateError> for CheckpointError {
+    fn from(error: StateError) -> Self {
+        Self::Unavailable { reason: error.to_string() }
+    }
+}

@@ -1,0 +1,3 @@
+SELECT version, state, checksum FROM snapshots
+WHERE tenant = ?1 AND stream = ?2 AND fingerprint = ?3
+ORDER BY version DESC

@@ -1,0 +1,1 @@
+SELECT tenant, name, position, state, checksum FROM checkpoints

@@ -1,0 +1,1 @@
+SELECT tenant, stream, version, fingerprint, state, checksum FROM snapshots

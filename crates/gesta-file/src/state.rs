@@ -1,0 +1,132 @@
+//! `state.db`: checkpoints, snapshots and, with them, read models, in SQLite.
+//!
+//! Always consistent, but a power cut (not a kill) may take its last commits: what was saved resumes a little
+//! earlier. Only a new owner's epoch is synced before it is given out. Nothing lives here alone that the log cannot
+//! give back or that may not be repeated, so a damaged file is named and may be moved away; the log is not hurt.
+
+mod connection;
+mod error;
+mod migrate;
+mod readers;
+mod sum;
+mod wal;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gesta_core::{Incarnation, Position};
+use rusqlite::{Connection, OptionalExtension};
+
+pub use error::StateError;
+use readers::Readers;
+pub(crate) use sum::sum;
+use writer::Writer;
+
+/// The name of the file in the data folder.
+pub(crate) const FILE: &str = "state.db";
+
+/// The open `state.db`: one writing connection on a thread of its own, and reading ones.
+pub(crate) struct State {
+    // Dropped in this order: the writer first finishes what is queued.
+    writer: Writer,
+    readers: Arc<Readers>,
+    max_position: Position,
+}
+
+impl State {
+    /// Opens `state.db` in the data folder, made if absent, and brings it to this release's shape.
+    ///
+    /// Refuses what it cannot use and leaves it as it is: a damaged or foreign file, one of a newer release, one of
+    /// another life of the log, and an SQLite below 3.51.3.
+    pub(crate) fn open(folder: &Path, incarnation: Incarnation) -> Result<Self, StateError> {
+        let path = folder.join(FILE);
+        let mut connection = connection::writing(&path).map_err(|error| error.at(&path))?;
+        migrate::run(&mut connection, &path)?;
+        belongs_to(&connection, &path, incarnation)?;
+        let max_position = max_position(&connection).map_err(|error| StateError::sql(&path, &error))?;
+        let durable = connection::durable(&path).map_err(|error| error.at(&path))?;
+        let writer = Writer::start(connection, durable, wal::Folding::start(&path)?)?;
+        Ok(Self { writer, readers: Arc::new(Readers::of(path)), max_position })
+    }
+
+    /// The highest position that any checkpoint stood at when the file was opened: a witness of how far the log has
+    /// been durable.
+    pub(crate) fn max_position(&self) -> Position {
+        self.max_position
+    }
+
+    /// Runs `work` in a transaction and answers once that is committed; `work` may run twice, so it must do nothing
+    /// beside. Several of those waiting share a transaction.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.writer.run(false, work).await
+    }
+
+    /// As [`State::write`], and the commit survives a power cut.
+    pub(crate) async fn write_durable<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        self.writer.run(true, work).await
+    }
+
+    /// Runs `work` on a reading connection: it sees every commit that was answered before.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        Readers::run(Arc::clone(&self.readers), work).await
+    }
+}
+
+/// Rewrites which life of a log a stopped `state.db` belongs to: for a restore.
+pub(crate) fn adopt(path: &Path, incarnation: Incarnation) -> Result<(), StateError> {
+    let mut connection = connection::writing(path).map_err(|error| error.at(path))?;
+    migrate::run(&mut connection, path)?;
+    save_identity(&connection, path, incarnation)?;
+    connection.close().map_err(|(_, error)| StateError::sql(path, &error))
+}
+
+fn belongs_to(connection: &Connection, path: &Path, incarnation: Incarnation) -> Result<(), StateError> {
+    let found = connection
+        .query_row(include_str!("sql/find_identity.sql"), [], |row| row.get::<_, [u8; 16]>(0))
+        .optional()
+        .map_err(|error| StateError::sql(path, &error))?;
+    match found.map(Incarnation::from_bytes) {
+        None => save_identity(connection, path, incarnation),
+        Some(found) if found == incarnation => Ok(()),
+        Some(found) => Err(StateError::OtherIncarnation { path: path.to_owned(), found, log: incarnation }),
+    }
+}
+
+fn save_identity(connection: &Connection, path: &Path, incarnation: Incarnation) -> Result<(), StateError> {
+    connection
+        .execute(include_str!("sql/save_identity.sql"), [incarnation.to_bytes()])
+        .map(|_| ())
+        .map_err(|error| StateError::sql(path, &error))
+}
+
+fn max_position(connection: &Connection) -> rusqlite::Result<Position> {
+    let mut statement = connection.prepare(include_str!("sql/list_checkpoints.sql"))?;
+    let mut rows = statement.query([])?;
+    let mut highest = Position::START;
+    while let Some(row) = rows.next()? {
+        let found =
+            crate::checkpoints::checked(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?, row, 2)?;
+        highest = found.map_or(highest, |checkpoint| highest.max(checkpoint.position));
+    }
+    Ok(highest)
+}
+
+/// Where `state.db` of a data folder is.
+pub(crate) fn path_in(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
+#[cfg(test)]
+mod tests;
