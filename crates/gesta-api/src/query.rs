@@ -1,0 +1,330 @@
+//! What may stand behind the `?`.
+
+use std::collections::BTreeMap;
+
+use gesta_core::{Direction, Filter, Pattern, Priority, StreamId, Tenant, Timestamp};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::Problem;
+
+mod text;
+
+use text::{Writer, direction, direction_text, each, illegal, limit, once, pairs, priority, unknown};
+
+/// Which part of one stream to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StreamQuery {
+    /// Only events behind this version.
+    pub after: Option<u64>,
+    /// Only events up to this version.
+    pub up_to: Option<u64>,
+    /// At most so many, 1 to 1,000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// `forwards` (when absent) or `backwards`.
+    #[param(inline, value_type = Option<String>, pattern = "^(forwards|backwards)$")]
+    pub direction: Option<Direction>,
+}
+
+/// Which streams to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StreamsQuery {
+    /// Only streams whose id this pattern matches.
+    pub pattern: Option<String>,
+    /// Only streams whose id comes behind this one.
+    #[param(value_type = Option<String>)]
+    pub after: Option<StreamId>,
+    /// At most so many, 1 to 1,000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// Streams of Gesta itself too; needs `audit:read`.
+    pub system: bool,
+}
+
+/// Which part of the log to read. A list repeats its parameter or separates its parts by commas; a comma that
+/// belongs to a part is written `%2C`. `metadata.KEY=text` asks for a metadata key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogQuery {
+    /// Go on behind this cursor, in the direction asked for.
+    pub after: Option<String>,
+    /// `start` (when absent) or `head`: where to begin without a cursor.
+    #[param(pattern = "^(start|head)$")]
+    pub from: Option<String>,
+    /// Only events behind this position.
+    pub after_position: Option<u64>,
+    /// Only events up to this position.
+    pub up_to_position: Option<u64>,
+    /// At most so many, 1 to 1,000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// `forwards` (when absent) or `backwards`.
+    #[param(inline, value_type = Option<String>, pattern = "^(forwards|backwards)$")]
+    pub direction: Option<Direction>,
+    /// Any of these types, with wildcards.
+    pub types: Vec<String>,
+    /// Any of these streams, with wildcards.
+    pub streams: Vec<String>,
+    /// Any of these categories, exactly.
+    pub categories: Vec<String>,
+    /// Any of these sources, exactly.
+    pub sources: Vec<String>,
+    /// Any of these subjects, with wildcards.
+    pub subjects: Vec<String>,
+    /// Any of these ids.
+    pub ids: Vec<Uuid>,
+    /// This correlation.
+    pub correlation_id: Option<String>,
+    /// Least priority number, 1 to 5.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 5)]
+    pub priority_min: Option<Priority>,
+    /// Greatest priority number, 1 to 5.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 5)]
+    pub priority_max: Option<Priority>,
+    /// Recorded at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub recorded_from: Option<Timestamp>,
+    /// Recorded before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub recorded_before: Option<Timestamp>,
+    /// Streams of Gesta itself too; needs `audit:read`.
+    pub system: bool,
+    /// Every one of these metadata keys has this text.
+    #[param(ignore)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl StreamQuery {
+    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut made = Self::default();
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "after" => once(&mut made.after, &key, &parts)?,
+                "up_to" => once(&mut made.up_to, &key, &parts)?,
+                "limit" => limit(&mut made.limit, &parts)?,
+                "direction" => direction(&mut made.direction, &parts)?,
+                _ => return Err(unknown(&key)),
+            }
+        }
+        Ok(made)
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("after", self.after);
+        out.one("up_to", self.up_to);
+        out.one("limit", self.limit);
+        out.one("direction", self.direction.map(direction_text));
+        out.0
+    }
+}
+
+impl StreamsQuery {
+    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut made = Self::default();
+        let mut system = None;
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "pattern" => once(&mut made.pattern, &key, &parts)?,
+                "after" => once(&mut made.after, &key, &parts)?,
+                "limit" => limit(&mut made.limit, &parts)?,
+                "system" => once(&mut system, &key, &parts)?,
+                _ => return Err(unknown(&key)),
+            }
+        }
+        Ok(Self { system: system.unwrap_or(false), ..made })
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("pattern", self.pattern.as_ref());
+        out.one("after", self.after.as_ref());
+        out.one("limit", self.limit);
+        out.one("system", self.system.then_some(true));
+        out.0
+    }
+}
+
+impl LogQuery {
+    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut made = Self::default();
+        let mut system = None;
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "after" => once(&mut made.after, &key, &parts)?,
+                "from" => once(&mut made.from, &key, &parts)?,
+                "after_position" => once(&mut made.after_position, &key, &parts)?,
+                "up_to_position" => once(&mut made.up_to_position, &key, &parts)?,
+                "limit" => limit(&mut made.limit, &parts)?,
+                "direction" => direction(&mut made.direction, &parts)?,
+                "types" => made.types.extend(parts),
+                "streams" => made.streams.extend(parts),
+                "categories" => made.categories.extend(parts),
+                "sources" => made.sources.extend(parts),
+                "subjects" => made.subjects.extend(parts),
+                "ids" => made.ids.extend(each::<Uuid>(&key, &parts)?),
+                "correlation_id" => once(&mut made.correlation_id, &key, &parts)?,
+                "priority_min" => made.priority_min = Some(priority(&key, &parts)?),
+                "priority_max" => made.priority_max = Some(priority(&key, &parts)?),
+                "recorded_from" => once(&mut made.recorded_from, &key, &parts)?,
+                "recorded_before" => once(&mut made.recorded_before, &key, &parts)?,
+                "system" => once(&mut system, &key, &parts)?,
+                _ => made.metadata_key(&key, &parts)?,
+            }
+        }
+        if made.from.as_deref().is_some_and(|from| from != "start" && from != "head") {
+            return Err(illegal("from", "write start or head"));
+        }
+        Ok(Self { system: system.unwrap_or(false), ..made })
+    }
+
+    fn metadata_key(&mut self, key: &str, parts: &[String]) -> Result<(), Problem> {
+        let name =
+            key.strip_prefix("metadata.").filter(|name| !name.is_empty()).ok_or_else(|| unknown(key))?;
+        let mut text = None;
+        once(&mut text, key, parts)?;
+        match self.metadata.insert(name.to_owned(), text.unwrap_or_default()) {
+            Some(_) => Err(illegal(key, "it comes twice")),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("after", self.after.as_ref());
+        out.one("from", self.from.as_ref());
+        out.one("after_position", self.after_position);
+        out.one("up_to_position", self.up_to_position);
+        out.one("limit", self.limit);
+        out.one("direction", self.direction.map(direction_text));
+        out.each("types", &self.types);
+        out.each("streams", &self.streams);
+        out.each("categories", &self.categories);
+        out.each("sources", &self.sources);
+        out.each("subjects", &self.subjects);
+        out.each("ids", &self.ids);
+        out.one("correlation_id", self.correlation_id.as_ref());
+        out.one("priority_min", self.priority_min.map(Priority::get));
+        out.one("priority_max", self.priority_max.map(Priority::get));
+        out.one("recorded_from", self.recorded_from);
+        out.one("recorded_before", self.recorded_before);
+        out.one("system", self.system.then_some(true));
+        for (key, text) in &self.metadata {
+            out.one(&format!("metadata.{key}"), Some(text));
+        }
+        out.0
+    }
+
+    /// What it filters, on one tenant's events.
+    pub fn filter(&self, tenant: Tenant) -> Filter {
+        let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::from(text.as_str())).collect();
+        let priority = (self.priority_min.is_some() || self.priority_max.is_some()).then(|| {
+            (self.priority_min.unwrap_or(Priority::HIGHEST), self.priority_max.unwrap_or(Priority::LOWEST))
+        });
+        Filter {
+            types: patterns(&self.types),
+            streams: patterns(&self.streams),
+            categories: self.categories.clone(),
+            sources: self.sources.clone(),
+            subjects: patterns(&self.subjects),
+            metadata: self.metadata.clone(),
+            priority,
+            correlation_id: self.correlation_id.clone(),
+            recorded_from: self.recorded_from,
+            recorded_before: self.recorded_before,
+            ids: self.ids.clone(),
+            system: self.system,
+            ..Filter::of(tenant)
+        }
+    }
+
+    /// The query whose [`LogQuery::filter`] is this filter, its tenant apart.
+    pub fn of(filter: &Filter) -> Self {
+        let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
+        Self {
+            types: texts(&filter.types),
+            streams: texts(&filter.streams),
+            categories: filter.categories.clone(),
+            sources: filter.sources.clone(),
+            subjects: texts(&filter.subjects),
+            metadata: filter.metadata.clone(),
+            priority_min: filter.priority.map(|(least, _)| least),
+            priority_max: filter.priority.map(|(_, most)| most),
+            correlation_id: filter.correlation_id.clone(),
+            recorded_from: filter.recorded_from,
+            recorded_before: filter.recorded_before,
+            ids: filter.ids.clone(),
+            system: filter.system,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Code;
+
+    #[test]
+    fn a_list_repeats_or_is_separated_by_commas() {
+        let query = LogQuery::parse("types=a.*,b&types=c%2Cd&metadata.site=north&limit=5").expect("legal");
+        assert_eq!(query.types, ["a.*", "b", "c,d"]);
+        assert_eq!(query.metadata["site"], "north");
+        assert_eq!(query.limit, Some(5));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know_or_understand() {
+        for bad in [
+            "type=a",
+            "limit=0",
+            "limit=1001",
+            "limit=x",
+            "limit=1&limit=2",
+            "direction=up",
+            "from=middle",
+            "priority_min=0",
+            "recorded_from=yesterday",
+            "ids=1",
+            "metadata.=x",
+            "types=%ff",
+            "after_position=-1",
+            "metadata.a=1&metadata.a=2",
+            "system=maybe",
+        ] {
+            let problem = LogQuery::parse(bad).expect_err(bad);
+            assert_eq!(problem.code(), Some(Code::MalformedRequest), "{bad}");
+        }
+        assert!(StreamQuery::parse("pattern=x").is_err());
+        assert!(StreamsQuery::parse("after=..").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_the_reader_panic(text in "[a-z_.=&,%+0-9\u{e4}]{0,40}") {
+            let _ = (LogQuery::parse(&text), StreamQuery::parse(&text), StreamsQuery::parse(&text));
+        }
+
+        #[test]
+        fn a_filter_comes_back_as_it_went(types: Vec<String>, sources: Vec<String>, key in "[a-z]{1,5}", text: String) {
+            let metadata = BTreeMap::from([(key, text)]);
+            let filter = Filter { sources, metadata, ..Filter::of(Tenant::default()).types(types) };
+            let read = LogQuery::parse(&LogQuery::of(&filter).to_query()).expect("own words");
+            prop_assert_eq!(read.filter(Tenant::default()), filter);
+        }
+    }
+}
