@@ -11,7 +11,7 @@ mod host;
 pub mod keys;
 mod permission;
 
-pub use authority::{Authority, authenticate};
+pub use authority::Authority;
 pub use caller::{Caller, Grants};
 pub use denied::Denied;
 pub use guarded::{Access, Declared, Guarded};

@@ -45,6 +45,7 @@ impl Refusal {
 }
 
 impl IntoResponse for Refusal {
+    /// With its body, and with the problem for the layer that adds the path to it.
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.body()).into_response();
         let headers = response.headers_mut();
@@ -52,6 +53,7 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(Box::new(self.problem));
         response
     }
 }

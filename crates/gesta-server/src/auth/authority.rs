@@ -6,17 +6,13 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, header},
-    middleware::Next,
-    response::Response,
 };
 use gesta_core::Tenant;
 
 use super::{
-    Caller, Denied, Grants,
-    guarded::Identity,
-    host,
+    Caller, Denied, Grants, host,
     keys::{self, KeysError},
 };
 
@@ -24,8 +20,11 @@ use super::{
 pub struct Authority(Mode);
 
 enum Mode {
-    /// No keys: everything is allowed, to callers on this machine.
-    Open,
+    /// No keys: everything is allowed.
+    Open {
+        /// Only requests that are meant for this machine, from no foreign web page.
+        local: bool,
+    },
     Keys {
         path: PathBuf,
         known: RwLock<Known>,
@@ -38,9 +37,14 @@ struct Known {
 }
 
 impl Authority {
-    /// Everything is allowed; for loopback listeners only.
+    /// Everything is allowed to requests that are meant for this machine; for loopback listeners.
     pub fn open() -> Self {
-        Self(Mode::Open)
+        Self(Mode::Open { local: true })
+    }
+
+    /// Everything is allowed to everybody; for networks of which somebody said so.
+    pub fn open_to_anyone() -> Self {
+        Self(Mode::Open { local: false })
     }
 
     /// The keys of a file. Fails when it cannot be read; an empty list is fine and lets nobody in.
@@ -53,7 +57,7 @@ impl Authority {
 
     /// Whether there are no keys.
     pub fn is_open(&self) -> bool {
-        matches!(self.0, Mode::Open)
+        matches!(self.0, Mode::Open { .. })
     }
 
     /// Reads the keys file again if it has changed. When that fails the former keys stay in force: a broken or
@@ -69,13 +73,20 @@ impl Authority {
         Ok(true)
     }
 
-    /// Who sent these headers.
-    pub fn identify(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
-        let wanted = wanted_tenant(headers)?;
-        let Mode::Keys { known, .. } = &self.0 else {
-            let tenant = wanted.unwrap_or_default();
-            return Ok(Caller { tenant, principal: "local".into(), grants: Grants::All });
-        };
+    /// Who sent this request.
+    pub fn identify(&self, request: &Request) -> Result<Caller, Denied> {
+        let headers = request.headers();
+        match &self.0 {
+            Mode::Open { local: true } if !host::is_local(headers, request.uri()) => Err(Denied::ForeignHost),
+            Mode::Open { .. } => {
+                let tenant = wanted_tenant(headers)?.unwrap_or_default();
+                Ok(Caller { tenant, principal: "local".into(), grants: Grants::All })
+            }
+            Mode::Keys { known, .. } => Self::with_key(known, headers),
+        }
+    }
+
+    fn with_key(known: &RwLock<Known>, headers: &HeaderMap) -> Result<Caller, Denied> {
         let value = headers.get(header::AUTHORIZATION).ok_or(Denied::NoKey)?;
         let text = value.to_str().map_err(|_| Denied::WrongKey)?;
         let (scheme, key) = text.split_once(' ').ok_or(Denied::WrongKey)?;
@@ -84,7 +95,7 @@ impl Authority {
         }
         let keys = Arc::clone(&known.read().expect("no holder of the keys' lock panics").keys);
         let caller = keys.caller(key.trim()).ok_or(Denied::WrongKey)?;
-        match wanted {
+        match wanted_tenant(headers)? {
             Some(tenant) if tenant != caller.tenant => Err(Denied::OtherTenant),
             _ => Ok(caller),
         }
@@ -95,19 +106,4 @@ fn wanted_tenant(headers: &HeaderMap) -> Result<Option<Tenant>, Denied> {
     let Some(value) = headers.get("gesta-tenant") else { return Ok(None) };
     let text = value.to_str().map_err(|_| Denied::IllegalTenant)?;
     text.parse().map(Some).map_err(|_| Denied::IllegalTenant)
-}
-
-/// The layer that identifies the caller for the guards of the routes behind it. A request that cannot be
-/// identified goes on without a caller: open routes serve it, all others deny it.
-pub async fn authenticate(
-    State(authority): State<Arc<Authority>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Denied> {
-    if authority.is_open() && !host::is_local(request.headers(), request.uri()) {
-        return Err(Denied::ForeignHost);
-    }
-    let identity = Identity(authority.identify(request.headers()));
-    request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
 }

@@ -5,12 +5,13 @@ use axum::{
     extract::{Request, State},
     http::Method,
     middleware::{Next, from_fn_with_state},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use utoipa::openapi::{OpenApi, extensions::Extensions, path::Operation};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
-use super::{Caller, Denied, Permission};
+use super::Permission;
+use crate::gate;
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,25 +99,6 @@ fn note(operation: &mut Operation, access: Access) {
     extensions.insert("x-permission".to_owned(), text.into());
 }
 
-/// What the authentication layer found: a caller, or why there is none.
-#[derive(Debug, Clone)]
-pub(super) struct Identity(pub(super) Result<Caller, Denied>);
-
-/// Runs before the body is touched. Without an authentication layer around it, it denies.
-async fn guard(State(access): State<Access>, mut request: Request, next: Next) -> Response {
-    let identity = request.extensions_mut().remove::<Identity>();
-    let found = identity.map_or(Err(Denied::NoKey), |identity| identity.0);
-    match (access, found) {
-        (Access::Open, Err(_)) => {}
-        (Access::Open, Ok(caller)) => {
-            request.extensions_mut().insert(caller);
-        }
-        (Access::Needs(permission), found) => {
-            match found.and_then(|caller| caller.need(permission).map(|()| caller)) {
-                Ok(caller) => request.extensions_mut().insert(caller),
-                Err(denied) => return denied.into_response(),
-            };
-        }
-    }
-    next.run(request).await
+async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
+    gate::guard(access, request, next).await
 }

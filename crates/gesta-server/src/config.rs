@@ -1,0 +1,133 @@
+//! What a server is told at its start.
+//!
+//! Every setting has a default, a name in the environment and a line of explanation; [`Config::SETTINGS`] lists
+//! them. Secrets are never settings: they stand in files that settings name.
+//!
+//! ```
+//! use gesta_server::Config;
+//!
+//! let environment = |name: &str| (name == "PORT").then(|| "9000".to_owned());
+//! let config = Config::from_environment(environment)?;
+//! assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 9000));
+//! assert!(Config::from_environment(|name| (name == "PORT").then(|| "many".into())).is_err());
+//! # Ok::<(), gesta_server::ConfigError>(())
+//! ```
+
+use std::{path::PathBuf, time::Duration};
+
+mod setting;
+use setting::settings;
+pub use setting::{ConfigError, Setting};
+
+settings! {
+    /// What a server is told at its start.
+    Config {
+        /// The address or name to listen on. One that is not loopback needs keys.
+        host: String = "127.0.0.1", "HOST";
+        /// The port; 0 takes a free one.
+        port: u16 = "8087", "PORT";
+        /// The data folder, made if there is none.
+        data: PathBuf = "gesta-data", "GESTA_DATA";
+        /// The keys file; when not set, keys.json in the data folder if it is there.
+        keys_file: Option<PathBuf> = "", "GESTA_KEYS_FILE";
+        /// Listen on the network without keys: whoever reaches the port may do everything.
+        allow_anyone_on_the_network: bool = "false", "GESTA_ALLOW_ANYONE_ON_THE_NETWORK";
+        /// Listen on the network without TLS, behind a proxy that adds it: keys and data are readable on the way.
+        allow_plain_text_on_the_network: bool = "false", "GESTA_ALLOW_PLAIN_TEXT_ON_THE_NETWORK";
+        /// What is logged: a level, or target=level pairs.
+        log: String = "info", "RUST_LOG";
+        /// Whether each request is logged.
+        request_log: bool = "true", "GESTA_REQUEST_LOG";
+        /// Whether /metrics answers.
+        metrics: bool = "true", "GESTA_METRICS";
+        /// Origins of web pages that may call the server, separated by commas; none by default.
+        allowed_origins: Vec<String> = "", "GESTA_ALLOWED_ORIGINS";
+        /// How long a stopping server waits for requests in flight.
+        drain: Duration = "10s", "GESTA_DRAIN";
+
+        /// Most open connections; fewer when the system grants fewer descriptors.
+        max_connections: usize = "8192", "GESTA_MAX_CONNECTIONS";
+        /// Most open connections from one address (IPv6: from one /64).
+        max_connections_per_address: usize = "4096", "GESTA_MAX_CONNECTIONS_PER_ADDRESS";
+        /// Connections that may wait to be accepted.
+        listen_backlog: u32 = "4096", "GESTA_LISTEN_BACKLOG";
+        /// How long a new connection may stay silent.
+        first_byte_timeout: Duration = "5s", "GESTA_FIRST_BYTE_TIMEOUT";
+        /// How long the head of a request may take from its first byte.
+        head_timeout: Duration = "10s", "GESTA_HEAD_TIMEOUT";
+        /// How long a body may take.
+        body_timeout: Duration = "30s", "GESTA_BODY_TIMEOUT";
+        /// How long a body may pause.
+        body_pause_timeout: Duration = "10s", "GESTA_BODY_PAUSE_TIMEOUT";
+        /// How long a connection may stay silent between two requests.
+        keep_alive_timeout: Duration = "75s", "GESTA_KEEP_ALIVE_TIMEOUT";
+        /// How long a client may take nothing of what is sent to it.
+        write_timeout: Duration = "30s", "GESTA_WRITE_TIMEOUT";
+        /// How long a reply may take to begin; longer than the longest poll.
+        reply_timeout: Duration = "120s", "GESTA_REPLY_TIMEOUT";
+        /// Most headers of a request.
+        max_headers: usize = "100", "GESTA_MAX_HEADERS";
+        /// Most bytes of the head of a request.
+        max_head_bytes: usize = "32768", "GESTA_MAX_HEAD_BYTES";
+        /// Most bytes of a body: a batch of 8 MiB and its JSON around it, more when data is base64.
+        max_body_bytes: usize = "12582912", "GESTA_MAX_BODY_BYTES";
+        /// Most bytes of all bodies held at once.
+        max_body_bytes_in_flight: usize = "134217728", "GESTA_MAX_BODY_BYTES_IN_FLIGHT";
+        /// Most requests worked on at once, long polls included.
+        max_requests_in_flight: usize = "4096", "GESTA_MAX_REQUESTS_IN_FLIGHT";
+        /// Most requests of one tenant a second; 0 for no limit.
+        max_requests_per_second: u32 = "0", "GESTA_MAX_REQUESTS_PER_SECOND";
+        /// Most SSE clients of one tenant.
+        max_sse_clients: usize = "1000", "GESTA_MAX_SSE_CLIENTS";
+    }
+}
+
+impl Config {
+    /// The keys file that is meant: the one that is set, or `keys.json` in the data folder.
+    pub fn keys_path(&self) -> PathBuf {
+        self.keys_file.clone().unwrap_or_else(|| self.data.join("keys.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_its_own_name_and_a_line() {
+        let mut names: Vec<_> = Config::SETTINGS.iter().map(|setting| setting.variable).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Config::SETTINGS.len());
+        assert!(Config::SETTINGS.iter().all(|setting| setting.text.ends_with('.')));
+    }
+
+    #[test]
+    fn an_unreadable_value_names_its_variable() {
+        let wrong = |name: &str| (name == "GESTA_DRAIN").then(|| "soon".to_owned());
+        let error = Config::from_environment(wrong).unwrap_err().to_string();
+        assert!(error.contains("GESTA_DRAIN") && error.contains("soon"), "{error}");
+    }
+
+    #[test]
+    fn values_of_every_kind_are_read() {
+        let value = |name: &str| {
+            let text = match name {
+                "HOST" => "0.0.0.0",
+                "GESTA_DRAIN" => "1500ms",
+                "GESTA_WRITE_TIMEOUT" => "2m",
+                "GESTA_METRICS" => "off",
+                "GESTA_KEYS_FILE" => "/k.json",
+                "GESTA_ALLOWED_ORIGINS" => "https://a.example, https://b.example",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let config = Config::from_environment(value).unwrap();
+        assert_eq!(config.drain, Duration::from_millis(1500));
+        assert_eq!(config.write_timeout, Duration::from_secs(120));
+        assert!(!config.metrics);
+        assert_eq!(config.keys_path(), PathBuf::from("/k.json"));
+        assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Settings: read from text, listed with their defaults.
+
+use std::{path::PathBuf, time::Duration};
+
+/// A setting, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// The name of its field.
+    pub field: &'static str,
+    /// The name of its variable in the environment.
+    pub variable: &'static str,
+    /// Its default; empty for none.
+    pub default: &'static str,
+    /// What it does.
+    pub text: &'static str,
+}
+
+/// A setting that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}={given} cannot be read: {expected}")]
+pub struct ConfigError {
+    /// The name of its variable.
+    pub variable: &'static str,
+    /// What was given.
+    pub given: String,
+    /// What may be given.
+    pub expected: &'static str,
+}
+
+/// Makes the struct, its defaults and its list from one text, so that no setting can lack a part.
+macro_rules! settings {
+    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $text:literal])+ $field:ident: $kind:ty = $default:literal, $variable:literal;)* }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[doc = $text])+ #[doc = concat!("\n\n`", $variable, "`, default `", $default, "`.")] pub $field: $kind,)*
+        }
+
+        impl $name {
+            /// Every setting.
+            pub const SETTINGS: &[$crate::config::Setting] = &[$($crate::config::Setting {
+                field: stringify!($field),
+                variable: $variable,
+                default: $default,
+                text: concat!($($text),+).trim_ascii(),
+            }),*];
+
+            /// The defaults, changed by what `variable` gives for the names in the environment.
+            pub fn from_environment(
+                variable: impl Fn(&str) -> Option<String>,
+            ) -> Result<Self, $crate::config::ConfigError> {
+                Ok(Self { $($field: $crate::config::setting::read($variable, variable($variable), $default)?,)* })
+            }
+
+            /// Changes the setting of this field or variable.
+            pub fn set(&mut self, name: &str, text: &str) -> Result<(), $crate::config::ConfigError> {
+                match name {
+                    $(stringify!($field) | $variable => {
+                        self.$field = $crate::config::setting::read($variable, Some(text.to_owned()), $default)?;
+                        Ok(())
+                    })*
+                    _ => Err($crate::config::ConfigError {
+                        variable: "setting",
+                        given: name.to_owned(),
+                        expected: "there is no setting of this name",
+                    }),
+                }
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::from_environment(|_| None).expect("the defaults can be read")
+            }
+        }
+    };
+}
+pub(super) use settings;
+
+/// A value that can be read from text.
+pub(super) trait Value: Sized {
+    const EXPECTED: &'static str;
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// Reads what is given, or else the default.
+pub(super) fn read<V: Value>(
+    variable: &'static str,
+    given: Option<String>,
+    default: &str,
+) -> Result<V, ConfigError> {
+    let text = given.as_deref().unwrap_or(default).trim();
+    V::read(text).ok_or_else(|| ConfigError { variable, given: text.to_owned(), expected: V::EXPECTED })
+}
+
+impl Value for String {
+    const EXPECTED: &'static str = "write a text";
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+impl Value for PathBuf {
+    const EXPECTED: &'static str = "write a path";
+    fn read(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+impl Value for Option<PathBuf> {
+    const EXPECTED: &'static str = "write a path";
+    fn read(text: &str) -> Option<Self> {
+        Some((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl Value for Vec<String> {
+    const EXPECTED: &'static str = "write texts separated by commas";
+    fn read(text: &str) -> Option<Self> {
+        Some(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+impl Value for bool {
+    const EXPECTED: &'static str = "write true or false";
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! number {
+    ($($kind:ty)*) => {$(
+        impl Value for $kind {
+            const EXPECTED: &'static str = concat!("write a whole number that fits ", stringify!($kind));
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+number!(u16 u32 usize);
+
+impl Value for Duration {
+    const EXPECTED: &'static str = "write a time such as 500ms, 30s or 2m";
+    fn read(text: &str) -> Option<Self> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().ok()?;
+        match unit {
+            "ms" => Some(Self::from_millis(number)),
+            "s" | "" => Some(Self::from_secs(number)),
+            "m" => Some(Self::from_secs(number.checked_mul(60)?)),
+            _ => None,
+        }
+    }
+}

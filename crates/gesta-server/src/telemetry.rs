@@ -1,0 +1,180 @@
+//! Metrics and logs.
+//!
+//! Metrics keep their published names: they are API. Labels come from closed sets (route templates, methods,
+//! statuses, reasons), never from what a caller sends. Each server has its own registry, so that two in one
+//! process do not count for each other.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::http::Method;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+mod describe;
+pub mod logs;
+mod process;
+mod request_log;
+
+pub use request_log::{Correlation, RequestId};
+pub(crate) use request_log::{Observer, observe};
+
+/// The metrics of one server.
+pub struct Telemetry {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    published: Counter,
+    publish_took: Histogram,
+    publish_failed: Counter,
+    consumed: Counter,
+    consume_failed: Counter,
+    dead_lettered: Counter,
+    lag: Gauge,
+    head: Gauge,
+    indexed: Gauge,
+    connections: Gauge,
+    sse_clients: Gauge,
+    memory: Gauge,
+    open: AtomicUsize,
+}
+
+/// An open connection, until dropped.
+#[must_use]
+pub(crate) struct Connection<'a>(&'a Telemetry);
+
+impl Telemetry {
+    /// All counters at zero.
+    pub fn new() -> Arc<Self> {
+        let recorder = describe::builder(PrometheusBuilder::new()).build_recorder();
+        let handle = recorder.handle();
+        let counter = |name: &'static str| with_local_recorder(&recorder, || counter!(name));
+        let gauge = |name: &'static str| with_local_recorder(&recorder, || gauge!(name));
+        with_local_recorder(&recorder, describe::describe);
+        Arc::new(Self {
+            published: counter("event_published_total"),
+            publish_took: with_local_recorder(&recorder, || histogram!("event_publish_duration_seconds")),
+            publish_failed: counter("event_publish_failed_total"),
+            consumed: counter("event_consumed_total"),
+            consume_failed: counter("event_consume_failed_total"),
+            dead_lettered: counter("dlq_messages_total"),
+            lag: gauge("consumer_lag_messages"),
+            head: gauge("gesta_head_position"),
+            indexed: gauge("gesta_index_position"),
+            connections: gauge("gesta_open_connections"),
+            sse_clients: gauge("gesta_sse_clients"),
+            memory: gauge("process_resident_memory_bytes"),
+            open: AtomicUsize::new(0),
+            recorder,
+            handle,
+        })
+    }
+
+    /// So many events were appended for the first time, in this time from request to durable.
+    pub fn published(&self, events: usize, took: Duration) {
+        self.published.increment(events as u64);
+        self.publish_took.record(took.as_secs_f64());
+    }
+
+    /// So many events were not taken.
+    pub fn publish_failed(&self, events: usize) {
+        self.publish_failed.increment(events as u64);
+    }
+
+    /// So many deliveries were acknowledged.
+    pub fn consumed(&self, deliveries: usize) {
+        self.consumed.increment(deliveries as u64);
+    }
+
+    /// So many deliveries were refused by their consumer.
+    pub fn consume_failed(&self, deliveries: usize) {
+        self.consume_failed.increment(deliveries as u64);
+    }
+
+    /// So many events were parked.
+    pub fn dead_lettered(&self, events: usize) {
+        self.dead_lettered.increment(events as u64);
+    }
+
+    /// How many events the slowest group is behind, over all groups.
+    pub fn set_consumer_lag(&self, events: u64) {
+        self.lag.set(events as f64);
+    }
+
+    /// How far the log goes, and how far it is indexed.
+    pub fn set_positions(&self, head: u64, indexed: u64) {
+        self.head.set(head as f64);
+        self.indexed.set(indexed as f64);
+    }
+
+    /// How many SSE clients there are.
+    pub fn set_sse_clients(&self, clients: usize) {
+        self.sse_clients.set(clients as f64);
+    }
+
+    /// How many connections are open.
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.connections.set(self.open_connections() as f64);
+        if let Some(bytes) = process::resident_bytes() {
+            self.memory.set(bytes as f64);
+        }
+        self.handle.render()
+    }
+
+    /// Folds what histograms have gathered; without it they would grow until somebody asks for them.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// One request was answered.
+    pub(crate) fn answered(&self, route: &str, method: &Method, status: u16, took: Duration) {
+        let (route, method) = (route.to_owned(), method_name(method));
+        with_local_recorder(&self.recorder, || {
+            let status = status.to_string();
+            let labels = [("route", route), ("method", method.to_owned()), ("status", status)];
+            histogram!("http_request_duration_seconds", &labels).record(took.as_secs_f64());
+        });
+    }
+
+    /// Something was refused before it was a request, for this reason.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        with_local_recorder(&self.recorder, || {
+            counter!("gesta_connections_refused_total", "reason" => reason).increment(1);
+        });
+    }
+
+    /// Counts a connection until dropped.
+    pub(crate) fn connection(&self) -> Connection<'_> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Connection(self)
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Methods are a closed set here; a peer may send any word.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

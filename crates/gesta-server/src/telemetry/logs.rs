@@ -1,0 +1,136 @@
+//! Logs: one JSON object a line on standard error, written by a thread of their own.
+//!
+//! A reader that stops reading must not stop the server: lines wait in a bounded queue and are dropped and
+//! counted beyond it. Nothing of a payload and no key is ever logged.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+/// Lines that may wait.
+const QUEUE: usize = 8192;
+
+/// Why logs cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogsError {
+    /// The filter cannot be read.
+    #[error("the log setting {given:?} cannot be read: write a level, or target=level pairs")]
+    Filter {
+        /// What was given.
+        given: String,
+    },
+    /// There is a subscriber already.
+    #[error("logs have begun already")]
+    Twice,
+}
+
+/// Writes what is left when dropped.
+#[must_use]
+pub struct Logs {
+    queue: Queue,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The sending half.
+#[derive(Clone)]
+struct Queue {
+    lines: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+}
+
+enum Line {
+    Text(Vec<u8>),
+    End,
+}
+
+/// Begins to log what `filter` lets through (`info`, or `info,gesta::request=warn` to log requests only when
+/// they fail). Once a process.
+pub fn begin(filter: &str) -> Result<Logs, LogsError> {
+    let parsed = EnvFilter::try_new(filter).map_err(|_| LogsError::Filter { given: filter.to_owned() })?;
+    let (lines, receiver) = sync_channel(QUEUE);
+    let queue = Queue { lines, dropped: Arc::default() };
+    let dropped = Arc::clone(&queue.dropped);
+    let write = move || write_all(&receiver, &dropped, io::stderr());
+    let thread = std::thread::Builder::new().name("gesta-logs".into()).spawn(write).ok();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(parsed)
+        .with_writer(queue.clone());
+    subscriber.try_init().map_err(|_| LogsError::Twice)?;
+    Ok(Logs { queue, thread })
+}
+
+fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64, mut to: impl Write) {
+    for line in lines {
+        let Line::Text(text) = line else { return };
+        // Nobody could be told that telling failed.
+        let _ = to.write_all(&text);
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = writeln!(to, "{{\"level\":\"WARN\",\"message\":\"{lost} log lines were dropped\"}}");
+        }
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        let _ = self.queue.lines.send(Line::End);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Write for Queue {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Line::Text(text.to_vec())) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Queue {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_drops_lines_and_says_how_many() {
+        let (lines, receiver) = sync_channel(2);
+        let mut queue = Queue { lines, dropped: Arc::default() };
+        for _ in 0..5 {
+            assert_eq!(queue.write(b"line\n").unwrap(), 5);
+        }
+        let dropped = Arc::clone(&queue.dropped);
+        drop(queue);
+        let mut written = Vec::new();
+        write_all(&receiver, &dropped, &mut written);
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.matches("line\n").count(), 2);
+        assert!(text.contains("3 log lines were dropped"), "{text}");
+    }
+}
