@@ -1,1 +1,35 @@
-fn main() {}
+//! Measurements of Gesta beside its peers, in one run: see docs/performance.md.
+
+use std::process::ExitCode;
+
+mod load;
+mod parts;
+mod peers;
+mod process;
+mod report;
+mod settings;
+mod wire;
+
+use report::Report;
+use settings::Settings;
+
+fn main() -> ExitCode {
+    match Settings::read(std::env::args().skip(1)).and_then(|settings| run(&settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: &Settings) -> Result<(), String> {
+    std::fs::create_dir_all(&settings.folder).map_err(|cause| cause.to_string())?;
+    // One thread: on two cores the server needs the other one more.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| cause.to_string())?;
+    let mut report = Report::default();
+    let done = runtime.block_on(parts::run(settings, &mut report));
+    report.write(&settings.folder)?;
+    done
+}
