@@ -27,7 +27,9 @@ pub(super) fn start(folder: &Path, port: u16) -> Outcome {
         create.arg("-D").arg(&data).args(["-U", "gesta", "-A", "trust", "--no-locale", "-E", "UTF8"]);
         process::read(&mut create)?;
     }
-    let settings = format!("listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\n");
+    let settings = format!(
+        "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nmax_connections=400\n"
+    );
     fs::write(data.join("postgresql.auto.conf"), settings).map_err(|cause| cause.to_string())?;
     let mut start = as_its_user(&programs.join("pg_ctl"));
     start.arg("-D").arg(&data).arg("-l").arg(folder.join("log")).args(["-w", "start"]);
