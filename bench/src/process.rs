@@ -26,8 +26,9 @@ impl Server {
         let me = std::env::current_exe().map_err(|cause| cause.to_string())?;
         let program = if verb == "serve" { &settings.gesta } else { &me };
         let mut command = Command::new(program);
-        command.args([verb, "--data"]).arg(data).arg("--listen").arg(address.to_string());
-        command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.arg(verb).env("HOST", address.ip().to_string()).env("PORT", address.port().to_string());
+        command.env("GESTA_DATA", data).env("GESTA_REQUEST_LOG", "false").env("RUST_LOG", "warn");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child =
             command.spawn().map_err(|cause| format!("{} does not start: {cause}", program.display()))?;
         let mut server = Self { child, address };

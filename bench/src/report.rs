@@ -67,7 +67,7 @@ pub(crate) fn latency(figure: &Figure) -> String {
 
 /// How many times as much.
 pub(crate) fn ratio(one: f64, other: f64) -> String {
-    if other > 0.0 { format!("{:.2}", one / other) } else { "–".into() }
+    if one > 0.0 && other > 0.0 { format!("{:.2}", one / other) } else { "–".into() }
 }
 
 /// Mebibytes.

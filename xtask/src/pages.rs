@@ -15,7 +15,7 @@ mod session;
 use block::Block;
 use session::Session;
 
-const PAGES: [&str; 2] = ["README.md", "docs/quick-start.md"];
+const PAGES: [&str; 3] = ["README.md", "docs/quick-start.md", "docs/http.md"];
 
 /// Runs these pages, or those of the gate.
 pub(crate) fn run(names: &[String]) -> Outcome {

@@ -63,7 +63,7 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<(), 
         for system in &systems {
             let figure = system.measure(settings, connections, events).await?;
             let per_second = figure.per_second * events as f64;
-            let ours = *first.get_or_insert(per_second);
+            let ours = *first.get_or_insert(if settings.wants("http") { per_second } else { 0.0 });
             let name = system.name();
             println!("{load} {name}: {} events/s", rate(per_second));
             rows.push(vec![

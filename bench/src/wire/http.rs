@@ -17,8 +17,6 @@ pub(crate) enum Route {
     PublishBatchRelaxed(usize),
 }
 
-const RELAXED_BATCH: &str = "],\"durability\":\"relaxed\"}";
-
 /// A publisher.
 pub(crate) struct Http {
     route: Route,
@@ -34,8 +32,11 @@ impl Http {
     fn event(&mut self, stream: u64, sent_at: u64, body: &mut String) {
         let (id, data) = (Workload::id(), self.workload.data(stream, sent_at));
         let metadata = Workload::metadata();
-        let durability =
-            if matches!(self.route, Route::PublishRelaxed) { ",\"durability\":\"relaxed\"" } else { "" };
+        let durability = if matches!(self.route, Route::PublishRelaxed | Route::PublishBatchRelaxed(_)) {
+            ",\"durability\":\"relaxed\""
+        } else {
+            ""
+        };
         let written = write!(
             body,
             "{{\"event_id\":\"{id}\",\"event_type\":\"sample.created\",\"source_service\":\"bench\",\
@@ -60,11 +61,7 @@ impl Wire for Http {
                     body.push_str(if at == 0 { "" } else { "," });
                     self.event(stream, sent_at, &mut body);
                 }
-                body.push_str(if matches!(self.route, Route::PublishBatchRelaxed(_)) {
-                    RELAXED_BATCH
-                } else {
-                    "]}"
-                });
+                body.push_str("]}");
                 "/api/v1/events/publish/batch"
             }
         };
