@@ -1,11 +1,12 @@
 //! The engine of Gesta: subscriptions, processors and groups over any event store.
 
+mod elapsed;
 mod group;
 mod planted;
 mod subscription;
 
 pub use group::{
-    Delivery, DeliveryId, GroupConsumer, GroupDefinition, GroupError, GroupInfo, GroupStatistics, Nack,
-    Parked, Pull, Selection, Start,
+    Delivery, DeliveryId, GroupConsumer, GroupDefinition, GroupError, GroupInfo, GroupStatistics, Groups,
+    Nack, Parked, Pull, Selection, Start,
 };
 pub use subscription::{Batch, Subscription};

@@ -11,7 +11,7 @@ use crate::planted;
 const WINDOW: u64 = 8_192;
 
 /// A batch ends once its events hold so many bytes of data and metadata.
-const BATCH_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a wakeup may be missed: the head is asked for at least this often.
 const POLL: Duration = Duration::from_secs(1);

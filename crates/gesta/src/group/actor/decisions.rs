@@ -1,0 +1,117 @@
+//! Decisions about a group, recorded in its own stream before they count.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use gesta_core::{
+    AppendBatch, AppendError, EventStore, ExpectedVersion, NewEvent, StreamId, Tenant, Version,
+    limits::BATCH_EVENTS,
+};
+use serde::Serialize;
+
+use super::{Actor, End};
+use crate::group::{
+    Selection,
+    record::{self, DISCARDED, Decided, PARKED, ParkedEvent, REMOVED, REPLAYED},
+};
+
+impl Actor {
+    /// Records what was parked, before the checkpoint passes it.
+    pub(super) async fn record_parkings(&mut self) -> Result<(), End> {
+        let parkings = self.ledger.take_parkings();
+        for parked in &parkings {
+            tracing::warn!(
+                tenant = %self.tenant, group = self.name, stream = %parked.stream, version = %parked.version,
+                attempts = parked.attempts, reason = parked.reason, "event parked"
+            );
+        }
+        self.decide(PARKED, &parkings).await
+    }
+
+    pub(super) async fn replay(&mut self, selection: &Selection) -> Result<usize, End> {
+        let decided = self.select(selection, None).await?;
+        self.decide(REPLAYED, &decided).await?;
+        decided.iter().for_each(|decided| self.ledger.replay(&decided.stream));
+        Ok(decided.len())
+    }
+
+    pub(super) async fn discard(
+        &mut self,
+        selection: &Selection,
+        reason: Option<String>,
+    ) -> Result<usize, End> {
+        let reason = reason.map(|reason| reason.chars().take(1_000).collect());
+        let decided = self.select(selection, reason).await?;
+        self.decide(DISCARDED, &decided).await?;
+        decided.iter().for_each(|decided| self.ledger.discard(&decided.stream));
+        Ok(decided.len())
+    }
+
+    pub(super) async fn remove(&mut self) -> Result<(), End> {
+        self.decide(REMOVED, &[serde_json::json!({})]).await?;
+        // The checkpoint names the life of the group it belongs to, so one that stays behind does no harm.
+        self.context.checkpoints.remove(&self.key).await.map_err(|error| End::Failed(error.into()))
+    }
+
+    /// The parked events that a decision is about, oldest first.
+    async fn select(&mut self, selection: &Selection, reason: Option<String>) -> Result<Vec<Decided>, End> {
+        self.record_parkings().await?;
+        let meant = self.ledger.parked().filter(|parked| selection.holds(parked.event_id));
+        let mut decided: Vec<_> = meant
+            .map(|parked: &ParkedEvent| Decided {
+                stream: parked.stream.clone(),
+                version: parked.version,
+                position: parked.position,
+                event_id: parked.event_id,
+                reason: reason.clone(),
+            })
+            .collect();
+        decided.sort_unstable_by_key(|decided| decided.position);
+        Ok(decided)
+    }
+
+    async fn decide(&mut self, event_type: &str, decisions: &[impl Serialize]) -> Result<(), End> {
+        for some in decisions.chunks(BATCH_EVENTS) {
+            let appended =
+                append(&*self.context.store, &self.tenant, &self.stream, self.folded, event_type, some).await;
+            self.folded = match appended {
+                Ok(version) => version,
+                // Somebody else decided meanwhile, so this actor knows too little.
+                Err(
+                    error @ (AppendError::Conflict(_)
+                    | AppendError::IdTaken { .. }
+                    | AppendError::PartlyKnown { .. }),
+                ) => {
+                    return Err(End::Stale(error.into()));
+                }
+                Err(error) => return Err(End::Failed(error.into())),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Appends decisions behind `version` of a group's stream; patient while the outcome is open, which is safe because
+/// their ids follow from their place.
+pub(in crate::group) async fn append(
+    store: &dyn EventStore,
+    tenant: &Tenant,
+    stream: &StreamId,
+    version: Version,
+    event_type: &str,
+    decisions: &[impl Serialize],
+) -> Result<Version, AppendError> {
+    let at = |place: usize| Version::new(version.get() + 1 + place as u64);
+    let events: Vec<NewEvent> = decisions
+        .iter()
+        .enumerate()
+        .map(|(place, decision)| record::event(tenant, stream, at(place), event_type, decision))
+        .collect();
+    let batch = AppendBatch::to(stream.clone(), ExpectedVersion::Exact(version), events).of(tenant.clone());
+    let patience = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_times(6)
+        .with_jitter();
+    let appended = (|| store.append(batch.clone())).retry(patience).when(AppendError::is_transient).await?;
+    Ok(appended.last().version)
+}

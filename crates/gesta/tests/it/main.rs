@@ -1,0 +1,4 @@
+//! The engine on the in-memory backend, through its public API.
+
+mod group;
+mod support;
