@@ -12,6 +12,7 @@ use crate::{Outcome, process};
 mod docs;
 mod graph;
 mod places;
+mod settings;
 mod sizes;
 mod source;
 mod waits;
@@ -65,6 +66,7 @@ pub(crate) fn run() -> Outcome {
 
     let mut findings = places::check(&paths, &rules);
     findings.extend(graph::check(&rules)?);
+    findings.extend(settings::check());
     findings.extend(sources.iter().flat_map(words::check));
     findings.extend(sources.iter().flat_map(waits::check));
     findings.extend(sizes::check(&sources, &rules));

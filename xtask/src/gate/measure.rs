@@ -1,0 +1,25 @@
+//! The measurements, a second each: they run, their figures mean nothing.
+
+use crate::{Outcome, process, servers::Server};
+
+/// Runs every part of `bench`; without Redis and PostgreSQL where this machine has none.
+pub(super) fn smoke() -> Outcome {
+    process::run(process::cargo().args([
+        "build",
+        "--locked",
+        "--package",
+        "gesta-cli",
+        "--package",
+        "bench",
+    ]))?;
+    let programs = process::target().join("debug");
+    let mut bench = process::program(programs.join("bench"));
+    bench.arg("--smoke").arg("--gesta").arg(programs.join("gesta"));
+    bench.arg("--folder").arg(process::target().join("bench-smoke"));
+    let urls: Vec<_> =
+        Server::ALL.into_iter().filter_map(|server| Some((server.variable(), server.running()?))).collect();
+    if urls.len() < Server::ALL.len() {
+        bench.args(["--only", "http,paced,group,embedded,idle"]);
+    }
+    process::run(bench.envs(urls))
+}
