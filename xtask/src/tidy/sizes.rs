@@ -52,7 +52,9 @@ fn functions(source: &Source, old: &BTreeMap<String, usize>) -> Vec<Finding> {
         let Some(name) = function_name(text) else { continue };
         let indent = &text[..text.len() - text.trim_start().len()];
         let end = format!("{indent}}}");
-        let Some(lines) = source.lines[number - 1..].iter().position(|line| *line == end) else { continue };
+        let declared = format!("{indent})");
+        let ends = |line: &String| *line == end || (line.starts_with(&declared) && line.ends_with(';'));
+        let Some(lines) = source.lines[number - 1..].iter().position(ends) else { continue };
         let most = old.get(&format!("{}::{name}", source.path)).copied().unwrap_or(FUNCTION);
         if lines + 1 > most {
             findings.push(Finding {

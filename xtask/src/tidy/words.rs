@@ -7,8 +7,8 @@ use super::{
 
 /// Names that fit everything, so they tell nothing.
 const EMPTY_WORDS: [&str; 4] = ["service", "manager", "util", "helper"];
-/// The specification names it.
-const GIVEN_NAMES: [&str; 1] = ["EventServiceClient"];
+/// The event service is what the product calls itself.
+const GIVEN_NAMES: [&str; 2] = ["EventServiceClient", "event_service"];
 
 /// Looks at the names a file gives and at `unwrap` outside tests.
 pub(super) fn check(source: &Source) -> Vec<Finding> {
