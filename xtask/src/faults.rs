@@ -1,8 +1,198 @@
-//! `cargo xtask faults`: breaks the real binary on purpose.
+//! `cargo xtask faults`: breaks the real binary on purpose, with controls that must be caught.
 
-use crate::Outcome;
+use std::{fs, path::PathBuf, time::Instant};
 
-/// Runs one kind of fault: `kill9`, `powercut` or `syscalls`, with its options.
-pub(crate) fn run(_arguments: &[String]) -> Outcome {
-    Err("there is no binary to break yet".into())
+use crate::{Outcome, process};
+
+mod binary;
+mod clients;
+mod figures;
+mod group;
+mod http;
+mod kill9;
+mod ledger;
+mod options;
+mod powercut;
+mod recovery_time;
+mod rounds;
+mod server;
+mod syscalls;
+mod watchers;
+
+use binary::Binaries;
+use options::Options;
+use rounds::{Crash, Rounds};
+use server::{Setup, fresh_folder};
+
+const HELP: &str = "\
+cargo xtask faults <kind> [--rounds N] [--run R] [--clients C] [--release] [--no-controls] [--planted BUG]
+
+  short          every kind in its short size: what the gate runs
+  kill9          SIGKILL under load, on the same data round after round: durability, phantoms, torn batches, order,
+                 subscriptions, groups
+  powercut       an ext4 image is shut down under the server (needs root)
+  syscalls       kill, EIO, ENOSPC and a lying sync at the k-th system call (needs strace); --rounds is the number
+                 of points for each fault, all of them when 0
+  recovery_time  from a kill to the first acknowledged append, at growing sizes (--events 100000,1000000)
+
+The run number fixes every random choice but the moments at which threads meet. --planted runs one control alone.";
+
+/// Runs one kind of fault, with its options.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let options = Options::parse(arguments)?;
+    match options.kind.as_str() {
+        "short" => short(&options),
+        "kill9" | "powercut" | "syscalls" | "recovery_time" => {
+            let controls = options.controls && options.kind != "recovery_time" || options.planted.is_some();
+            kind(&options.kind, &options, &Binaries::build(options.release, controls)?)
+        }
+        "help" | "--help" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("no fault is called {other:?}: see cargo xtask faults help")),
+    }
+}
+
+/// Every kind in its short size; one that fails does not keep the others from running.
+fn short(options: &Options) -> Outcome {
+    let binaries = Binaries::build(options.release, true)?;
+    let kinds = ["kill9", "powercut", "syscalls", "recovery_time"];
+    let failed: Vec<String> = kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
+}
+
+fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
+    let began = Instant::now();
+    let outcome = match name {
+        "kill9" => kill9(options, binaries),
+        "powercut" => powercut(options, binaries),
+        "syscalls" => syscalls::run(options, binaries),
+        _ => recovery_time::run(options, binaries),
+    };
+    println!("{name}: {} in {:.0} s", if outcome.is_ok() { "ok" } else { "FAILED" }, began.elapsed().as_secs_f64());
+    outcome
+}
+
+fn kill9(options: &Options, binaries: &Binaries) -> Outcome {
+    let rounds = options.rounds.unwrap_or(12);
+    if options.planted.is_none() {
+        let folder = fresh_folder(&place("kill9"))?;
+        honest("kill9", options, rounds, setup(binaries, &folder, folder.join("data")), &kill9::Kill)?;
+    }
+    controls("kill9", options, kill9::CONTROLS, |bug, rounds| {
+        let folder = fresh_folder(&place(&format!("kill9-{bug}")))?;
+        let setup = planted(setup(binaries, &folder, folder.join("data")), binaries, bug)?;
+        play("kill9", options, rounds, setup, &kill9::Kill, true)
+    })
+}
+
+fn powercut(options: &Options, binaries: &Binaries) -> Outcome {
+    let rounds = options.rounds.unwrap_or(6);
+    let folder = fresh_folder_of_disk("powercut")?;
+    let megabytes = 256 + rounds as u64 * 8;
+    if options.planted.is_none() {
+        let disk = match powercut::Disk::new(&folder, megabytes, options.run) {
+            Ok(disk) => disk,
+            Err(reason) => return cannot("powercut", &reason),
+        };
+        honest("powercut", options, rounds, setup(binaries, &folder, disk.data()), &disk)?;
+    }
+    controls("powercut", options, powercut::CONTROLS, |bug, rounds| {
+        let disk = powercut::Disk::new(&folder, 256, options.run)?;
+        let setup = planted(setup(binaries, &folder, disk.data()), binaries, bug)?;
+        play("powercut", options, rounds, setup, &disk, true)
+    })
+}
+
+/// Rounds in which nothing may be wrong.
+fn honest(name: &str, options: &Options, rounds: usize, setup: Setup, crash: &dyn Crash) -> Outcome {
+    let figures = play(name, options, rounds, setup, crash, false)
+        .map_err(|reason| format!("{name}: {reason}\nagain: {}", options.again(name, rounds, None)))?;
+    figures.print(name);
+    let again = options.again(name, rounds, None);
+    figures.verdict().map_err(|findings| format!("{name}: {findings}\nagain: {again}"))
+}
+
+/// Planted bugs, each of which must be found.
+fn controls(
+    name: &str,
+    options: &Options,
+    bugs: &[(&str, usize)],
+    find: impl Fn(&str, usize) -> Result<figures::Figures, String>,
+) -> Outcome {
+    let chosen: Vec<_> = match &options.planted {
+        Some(bug) => vec![(bug.as_str(), options.rounds.unwrap_or(12))],
+        None if options.controls => bugs.to_vec(),
+        None => return Ok(()),
+    };
+    let (mut caught, mut missed) = (0, Vec::new());
+    for (bug, rounds) in &chosen {
+        match find(bug, *rounds) {
+            Ok(figures) if figures.wrong.is_empty() => {
+                missed.push(format!("{bug} is not caught in {rounds} rounds: {}", options.again(name, *rounds, Some(bug))));
+            }
+            Ok(figures) => {
+                caught += 1;
+                println!("{name}: control {bug} is caught in round {}: {}", figures.rounds, figures.wrong[0]);
+            }
+            // A store that does not open or answer is found out too.
+            Err(reason) => {
+                caught += 1;
+                println!("{name}: control {bug} is caught: {}", reason.lines().next().unwrap_or_default());
+            }
+        }
+    }
+    println!("{name}: controls caught {caught} of {}", chosen.len());
+    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
+}
+
+fn play(
+    name: &str,
+    options: &Options,
+    rounds: usize,
+    setup: Setup,
+    crash: &dyn Crash,
+    until_wrong: bool,
+) -> Result<figures::Figures, String> {
+    let failed = place(&format!("{name}-failed"));
+    fs::create_dir_all(&failed).map_err(|cause| format!("{}: {cause}", failed.display()))?;
+    Rounds { setup, rounds, run: options.run, clients: options.clients, failed, until_wrong }.play(crash)
+}
+
+fn setup(binaries: &Binaries, folder: &std::path::Path, data: PathBuf) -> Setup {
+    Setup {
+        binary: binaries.honest.clone(),
+        data,
+        log: folder.join("server.log"),
+        planted: None,
+        segment_bytes: 128 << 10,
+        wrapper: Vec::new(),
+    }
+}
+
+fn planted(setup: Setup, binaries: &Binaries, bug: &str) -> Result<Setup, String> {
+    let binary = binaries.planted.clone().ok_or("the binary with planted bugs is not built")?;
+    Ok(Setup { binary, planted: Some(bug.to_owned()), ..setup })
+}
+
+/// Where a kind of fault keeps what it needs.
+fn place(name: &str) -> PathBuf {
+    process::target().join("faults").join(name)
+}
+
+/// A folder that may hold a mounted disk of an earlier run, which is taken down first.
+fn fresh_folder_of_disk(name: &str) -> Result<PathBuf, String> {
+    let folder = place(name);
+    let disk = folder.join("disk");
+    if disk.is_dir() {
+        let _ = process::read(process::program("umount").arg(&disk));
+    }
+    fresh_folder(&folder)
+}
+
+/// What this machine cannot do is said in the figures, and is a failure where machines are prepared for it.
+fn cannot(name: &str, reason: &str) -> Outcome {
+    println!("{name}: 0 rounds, this machine cannot: {reason}");
+    if std::env::var("CI").is_ok_and(|ci| ci == "true") { Err(format!("{name}: {reason}")) } else { Ok(()) }
 }
