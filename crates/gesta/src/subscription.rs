@@ -75,6 +75,11 @@ impl Subscription {
         self.position
     }
 
+    /// Goes back, or forwards, to behind this position.
+    pub(crate) fn seek(&mut self, position: Position) {
+        self.position = position;
+    }
+
     /// The next batch of at most `max` events (at least one is always asked for); waits until there are events, or
     /// progress without any.
     ///

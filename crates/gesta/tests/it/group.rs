@@ -58,7 +58,10 @@ async fn what_failed_comes_again_after_its_delays_and_is_parked_after_the_last()
         let waited = before.elapsed();
         assert_eq!(places(&again), ["a-1@1"], "alone");
         assert_eq!(again[0].delivery_count, count);
-        assert!(waited >= Duration::from_secs(delay) && waited < Duration::from_secs(delay + 1), "{waited:?}");
+        assert!(
+            waited >= Duration::from_secs(delay) && waited < Duration::from_secs(delay + 1),
+            "{waited:?}"
+        );
         world.groups.nack(&tenant(), "g", refuse(ids(&again))).await.expect("refuses");
     }
     assert!(world.pull_for(10, Duration::from_secs(60)).await.is_empty(), "a-1@2 is held");

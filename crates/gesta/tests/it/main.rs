@@ -1,4 +1,5 @@
 //! The engine on the in-memory backend, through its public API.
 
 mod group;
+mod processor;
 mod support;

@@ -1,0 +1,295 @@
+//! The loop itself: claim, read, handle, save.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use gesta_core::{
+    Checkpoint, CheckpointError, CheckpointKey, Epoch, EventHandler, EventStore, Filter, Position, Tenant,
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Processor, ProcessorOptions, ProcessorState, ProcessorStatus, backoff,
+    deliver::Delivered,
+    handle::Wish,
+    lease::{Lease, Lost},
+};
+use crate::{Batch, Start, Subscription, planted};
+
+/// Progress without events is saved after so many positions, not each time.
+const PROGRESS: u64 = 10_000;
+
+/// The state of every checkpoint of a processor: tells one that stands at the start from none.
+const BEGUN: &[u8] = b"processor";
+
+/// A processor that runs.
+pub(super) struct Loop {
+    processor: Processor,
+    tenant: Tenant,
+    filter: Filter,
+    key: CheckpointKey,
+    wish: watch::Receiver<Wish>,
+    reports: watch::Sender<ProcessorStatus>,
+}
+
+/// Why a claim is given up.
+enum Done {
+    /// It was told to stop.
+    Told,
+    /// It cannot go on.
+    Failed(String),
+    /// Another owner has the checkpoint.
+    Lost(Lost),
+}
+
+impl Loop {
+    pub(super) fn new(
+        processor: Processor,
+        wish: watch::Receiver<Wish>,
+        reports: watch::Sender<ProcessorStatus>,
+    ) -> Self {
+        let filter = processor.handler.filter();
+        let tenant = filter.tenant.clone().unwrap_or_default();
+        let key = CheckpointKey::new(tenant.clone(), processor.handler.name());
+        Self { processor, tenant, filter, key, wish, reports }
+    }
+
+    pub(super) async fn run(self) {
+        let reason = loop {
+            let Some((mut lease, checkpoint)) = self.claim().await else { break None };
+            self.report(|status| status.epoch = lease.epoch);
+            let done = Box::pin(self.go_on(&mut lease, checkpoint)).await;
+            lease.release().await;
+            self.report(|status| status.epoch = Epoch(0));
+            match done {
+                Done::Told => break None,
+                Done::Failed(reason) => break Some(reason),
+                Done::Lost(Lost(reason)) => self.failed(&reason),
+            }
+        };
+        if let Some(reason) = &reason {
+            tracing::error!(processor = self.handler().name(), reason, "processor stopped");
+        }
+        self.report(|status| status.state = ProcessorState::Stopped { reason });
+    }
+
+    /// Waits until the checkpoint is its own; `None` when it is told to stop.
+    async fn claim(&self) -> Option<(Lease, Checkpoint)> {
+        let mut delays = backoff::delays(self.options());
+        loop {
+            let Processor { checkpoints, owner, options, .. } = &self.processor;
+            let claimed =
+                Lease::claim(checkpoints.clone(), self.key.clone(), owner.clone(), options.lease).await;
+            let (error, delay) = match claimed {
+                Ok(claimed) => return Some(claimed),
+                Err(error @ CheckpointError::Owned { remaining, .. }) => {
+                    (error, remaining.min(options.lease / 3))
+                }
+                Err(error) => (error, delays.next().unwrap_or(options.longest_delay)),
+            };
+            let reason = error.to_string();
+            self.report(|status| status.state = ProcessorState::Waiting { reason });
+            // A claim that is about to end is not asked for in a busy loop.
+            if self.stops_within(delay.max(Duration::from_millis(10))).await {
+                return None;
+            }
+        }
+    }
+
+    async fn go_on(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Done {
+        let done = self.process(lease, checkpoint).await;
+        done.unwrap_or_else(Done::Lost)
+    }
+
+    async fn process(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Result<Done, Lost> {
+        let Some(mut saved) = self.begin(lease, checkpoint).await? else { return Ok(Done::Told) };
+        let mut subscription =
+            Subscription::new(self.processor.store.clone(), self.filter.clone()).after(saved);
+        let mut handled = saved;
+        loop {
+            let next = lease.during(self.next(&mut subscription, handled)).await?;
+            let Some(Batch { events, position }) = next else {
+                if handled > saved {
+                    self.save(lease, handled).await?;
+                }
+                return Ok(Done::Told);
+            };
+            if !events.is_empty() {
+                match lease.during(self.deliver(&events)).await? {
+                    Delivered::Handled => {}
+                    Delivered::Stopping => return Ok(Done::Told),
+                    Delivered::Failed(reason) => return Ok(Done::Failed(reason)),
+                }
+            }
+            handled = position;
+            if !events.is_empty() || handled.get() - saved.get() >= PROGRESS {
+                if !self.save(lease, handled).await? {
+                    return Ok(Done::Told);
+                }
+                saved = handled;
+            }
+            let age = events.last().map(|event| self.processor.clock.now().since(event.recorded_at));
+            self.report_progress(handled, age).await;
+        }
+    }
+
+    /// Where to begin; it is saved when it had to be decided. `None` when it is told to stop.
+    async fn begin(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Result<Option<Position>, Lost> {
+        self.report(|status| status.state = ProcessorState::Running);
+        let begun = !checkpoint.state.is_empty();
+        let position = match self.options().start {
+            _ if begun => checkpoint.position,
+            Start::Beginning => Position::START,
+            Start::After(position) => position,
+            Start::Head => loop {
+                match self.processor.store.head().await {
+                    Ok(head) => break head.position,
+                    Err(error) => self.failed(&error.to_string()),
+                }
+                if lease.during(self.stops_within(self.options().first_delay)).await? {
+                    return Ok(None);
+                }
+            },
+        };
+        if !begun && !self.save(lease, position).await? {
+            return Ok(None);
+        }
+        self.report_progress(position, None).await;
+        Ok(Some(position))
+    }
+
+    /// The next batch, filled up for as long as a partial one may wait; `None` when it is told to stop.
+    async fn next(&self, subscription: &mut Subscription, handled: Position) -> Option<Batch> {
+        let mut delays = backoff::delays(self.options());
+        loop {
+            self.may_run().await?;
+            // What was gathered when a pause came is read again.
+            subscription.seek(handled);
+            let error = tokio::select! {
+                biased;
+                () = self.is_not_to_run() => continue,
+                batch = self.gather(subscription) => match batch {
+                    Ok(batch) => return Some(batch),
+                    Err(error) => error,
+                },
+            };
+            self.failed(&error.to_string());
+            if self.stops_within(delays.next().unwrap_or(self.options().longest_delay)).await {
+                return None;
+            }
+        }
+    }
+
+    async fn gather(&self, subscription: &mut Subscription) -> Result<Batch, gesta_core::ReadError> {
+        let ProcessorOptions { batch: most, flush, .. } = *self.options();
+        let mut batch = subscription.next_batch(most).await?;
+        let deadline = Instant::now() + flush;
+        while !batch.events.is_empty() && batch.events.len() < most && !flush.is_zero() {
+            let room = most - batch.events.len();
+            match tokio::time::timeout_at(deadline, subscription.next_batch(room)).await {
+                Ok(Ok(more)) => {
+                    batch.events.extend(more.events);
+                    batch.position = more.position;
+                }
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Saves where it stands, however long that takes; `false` when it is told to stop before.
+    async fn save(&self, lease: &mut Lease, position: Position) -> Result<bool, Lost> {
+        let position = if planted::armed("checkpoint_plus_one") { position.next() } else { position };
+        for delay in backoff::delays(self.options()) {
+            match lease.save(Checkpoint { position, state: Bytes::from_static(BEGUN) }).await {
+                Ok(saved) => return saved.map(|()| true),
+                Err(error) => self.failed(&error.to_string()),
+            }
+            if lease.during(self.stops_within(delay)).await? {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn report_progress(&self, position: Position, age: Option<Duration>) {
+        // A head that cannot be read now is read after the next batch.
+        let head = self.processor.store.head().await.map_or(position, |head| head.position);
+        self.reports.send_modify(|status| {
+            status.position = position;
+            status.lag = age.unwrap_or(status.lag);
+            *status = status.clone().seen(head);
+        });
+    }
+
+    pub(super) fn report(&self, change: impl FnOnce(&mut ProcessorStatus)) {
+        self.reports.send_modify(change);
+    }
+
+    /// Notes a failure.
+    pub(super) fn failed(&self, reason: &str) {
+        tracing::warn!(processor = self.handler().name(), reason, "processor failed");
+        self.report(|status| {
+            status.failures += 1;
+            status.last_error = Some(reason.to_owned());
+        });
+    }
+
+    /// Waits until it may run; `None` when it is told to stop.
+    async fn may_run(&self) -> Option<()> {
+        let mut wish = self.wish.clone();
+        loop {
+            if wish.has_changed().is_err() {
+                // A holder that is gone wants nothing any more.
+                return None;
+            }
+            let now = *wish.borrow_and_update();
+            match now {
+                Wish::Stop => return None,
+                Wish::Run => {
+                    self.report(|status| status.state = ProcessorState::Running);
+                    return Some(());
+                }
+                Wish::Pause => self.report(|status| status.state = ProcessorState::Paused),
+            }
+            wish.changed().await.ok()?;
+        }
+    }
+
+    /// Waits until it is told to stop or pause.
+    async fn is_not_to_run(&self) {
+        // An error means that the holder is gone, which ends the loop before the next batch.
+        let _ = self.wish.clone().wait_for(|wish| *wish != Wish::Run).await;
+    }
+
+    async fn is_to_stop(&self) {
+        let _ = self.wish.clone().wait_for(|wish| *wish == Wish::Stop).await;
+    }
+
+    /// Waits for a while; whether it was told to stop meanwhile.
+    pub(super) async fn stops_within(&self, delay: Duration) -> bool {
+        tokio::time::timeout(delay, self.is_to_stop()).await.is_ok()
+    }
+
+    /// Ends when it was told to stop some time ago.
+    pub(super) async fn runs_out_of_grace(&self) {
+        self.is_to_stop().await;
+        tokio::time::sleep(self.options().grace).await;
+    }
+
+    pub(super) fn options(&self) -> &ProcessorOptions {
+        &self.processor.options
+    }
+
+    pub(super) fn handler(&self) -> &dyn EventHandler {
+        &*self.processor.handler
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn EventStore> {
+        &self.processor.store
+    }
+
+    pub(super) fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+}
