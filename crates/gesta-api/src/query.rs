@@ -40,7 +40,7 @@ pub struct StreamsQuery {
     /// At most so many, 1 to 1,000; 100 when absent.
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
-    /// Streams of Gesta itself too; needs `audit:read`.
+    /// Streams of Gesta itself too; needs `processor:read`.
     pub system: bool,
 }
 
@@ -90,7 +90,7 @@ pub struct LogQuery {
     /// Recorded before this time.
     #[param(value_type = Option<String>, format = DateTime)]
     pub recorded_before: Option<Timestamp>,
-    /// Streams of Gesta itself too; needs `audit:read`.
+    /// Streams of Gesta itself too; needs `processor:read`.
     pub system: bool,
     /// Every one of these metadata keys has this text.
     #[param(ignore)]
@@ -269,6 +269,35 @@ impl LogQuery {
             system: filter.system,
             ..Self::default()
         }
+    }
+}
+
+/// The `consumer` of a group's stream; `default-consumer` when absent. Fails on anything else.
+pub fn consumer_of(query: &str) -> Result<String, Problem> {
+    let mut consumer = None;
+    for pair in pairs(query) {
+        let (key, parts) = pair?;
+        match key.as_str() {
+            "consumer" => once(&mut consumer, &key, &parts)?,
+            _ => return Err(unknown(&key)),
+        }
+    }
+    Ok(consumer.unwrap_or_else(|| "default-consumer".into()))
+}
+
+/// The `limit` of the latest events, 1 to 500; 50 when absent. Fails on anything else.
+pub fn recent_limit(query: &str) -> Result<usize, Problem> {
+    let mut limit = None;
+    for pair in pairs(query) {
+        let (key, parts) = pair?;
+        match key.as_str() {
+            "limit" => once(&mut limit, &key, &parts)?,
+            _ => return Err(unknown(&key)),
+        }
+    }
+    match limit.unwrap_or(50) {
+        within @ 1..=500 => Ok(within),
+        _ => Err(illegal("limit", "ask for 1 to 500")),
     }
 }
 

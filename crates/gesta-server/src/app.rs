@@ -1,0 +1,130 @@
+//! The server without its listener: every route over the ports.
+
+use std::{net::Ipv4Addr, ops::Deref, sync::Arc};
+
+use axum::{
+    Router,
+    http::{Method, Uri},
+    middleware::from_fn,
+};
+use gesta::Groups;
+use gesta_api::Code;
+use gesta_core::{Clock, EventStore, StreamCatalog, SystemClock, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Backend, Config, Rim, ServeError,
+    counters::Counters,
+    cursor::CursorKey,
+    health::Health,
+    problem::{Failure, write_problems},
+    quota::Quota,
+    replay::Replays,
+    routes,
+    run::open_groups,
+    subscriptions::Subscriptions,
+    telemetry::Telemetry,
+};
+
+/// What the routes stand on.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) catalog: Arc<dyn StreamCatalog>,
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) cursors: CursorKey,
+    pub(crate) quota: Arc<Quota>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: Arc<Config>,
+    /// Cancelled when the server begins to stop: long polls answer, streams end.
+    pub(crate) stop: CancellationToken,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    pub(crate) counters: Counters,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) replays: Replays,
+    pub(crate) since: Timestamp,
+}
+
+impl App {
+    fn new(parts: Parts) -> Self {
+        let since = parts.clock.now();
+        let subscriptions = Subscriptions::new(Arc::clone(&parts.store));
+        let (counters, replays) = (Counters::default(), Replays::default());
+        Self(Arc::new(Inner { parts, counters, subscriptions, replays, since }))
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Every route over these parts, each behind its permission, without the layers of the rim.
+pub(crate) fn app(parts: Parts) -> Router {
+    routes::all()
+        .with_state(App::new(parts))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn(write_problems))
+}
+
+/// A whole server as one service, without a listener: for tests, and for embedding in another program. It is guarded
+/// by `config.keys_file`, or open to requests meant for this machine when there is none.
+///
+/// ```
+/// use axum::{body::Body, http::Request};
+/// use gesta_server::{Backend, Config, service};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = service(Backend::memory(), Config::default()).await?;
+/// let request = Request::get("/health").header("host", "127.0.0.1").body(Body::empty())?;
+/// assert_eq!(service.oneshot(request).await?.status(), 200);
+/// # Ok(()) }
+/// ```
+pub async fn service(backend: Backend, config: Config) -> Result<Router, ServeError> {
+    let keys = config.keys_file.clone();
+    let rim = Rim::new(config, (Ipv4Addr::LOCALHOST, 0).into(), keys.as_deref())?;
+    let groups = open_groups(&backend).await?;
+    Ok(rim.around(app(Parts::new(&rim, &backend, groups))))
+}
+
+impl Parts {
+    /// The parts of a server with this rim and backend.
+    pub(crate) fn new(rim: &Rim, backend: &Backend, groups: Arc<Groups>) -> Self {
+        Self {
+            store: Arc::clone(&backend.store),
+            catalog: Arc::clone(&backend.catalog),
+            groups,
+            cursors: backend.cursors.clone(),
+            quota: Arc::clone(&rim.quota),
+            health: Health::new(Arc::clone(&backend.probe), Arc::clone(&rim.telemetry), rim.stop.clone()),
+            telemetry: Arc::clone(&rim.telemetry),
+            clock: Arc::new(SystemClock),
+            config: Arc::clone(&rim.config),
+            stop: rim.stop.clone(),
+        }
+    }
+}
+
+async fn no_route() -> Failure {
+    Failure::new(Code::RouteNotFound, "no route has this path: see /openapi.json")
+}
+
+async fn no_method(method: Method, uri: Uri) -> Failure {
+    let method: String = method.as_str().chars().take(32).collect();
+    Failure::new(Code::MethodNotAllowed, format!("{} does not take {method}: see /openapi.json", uri.path()))
+}

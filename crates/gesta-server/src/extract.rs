@@ -1,0 +1,86 @@
+//! What handlers read from a request, and how they answer.
+
+use axum::{
+    body::Body,
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::Response,
+};
+use bytes::Bytes;
+use gesta_api::{Code, parse};
+use gesta_core::StreamId;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::problem::Failure;
+
+/// A body that is declared as JSON and is strictly well-formed JSON of this shape.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        if !declares_json(request.headers()) {
+            return Err(Failure::new(Code::UnsupportedContentType, "send Content-Type: application/json"));
+        }
+        let broken = |_| Failure::request("the body ended before it was complete");
+        let body = Bytes::from_request(request, state).await.map_err(broken)?;
+        Ok(Self(parse(&body)?))
+    }
+}
+
+fn declares_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// The stream that the path names.
+pub(crate) struct StreamPath(pub(crate) StreamId);
+
+impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let text = path_part(parts, state).await?;
+        text.parse().map(Self).map_err(|error| Failure::new(Code::IllegalStream, format!("{error}")))
+    }
+}
+
+/// The one variable part of the path, decoded.
+pub(crate) struct PathText(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        path_part(parts, state).await.map(Self)
+    }
+}
+
+async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Failure> {
+    let undecodable = |_| Failure::request("the path is not percent-encoded UTF-8");
+    let params = RawPathParams::from_request_parts(parts, state).await.map_err(undecodable)?;
+    let (_, text) = params.iter().next().expect("the route has one variable part");
+    Ok(text.to_owned())
+}
+
+/// A JSON reply with this status, serialized once.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).expect("wire types always serialize");
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+/// One header as text; `None` when absent. Fails when it comes twice or is not ASCII.
+pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Failure::request(format!("the header {name} comes twice")));
+    }
+    value.to_str().map(Some).map_err(|_| Failure::request(format!("the header {name} is not ASCII")))
+}

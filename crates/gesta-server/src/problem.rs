@@ -1,0 +1,143 @@
+//! How a handler refuses.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use gesta::GroupError;
+use gesta_api::{Code, Problem};
+use gesta_core::{AppendError, ReadError};
+
+use crate::{auth::Denied, cursor::CursorError, quota::Exceeded};
+
+/// Why a handler refuses, as the client will read it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    problem: Box<Problem>,
+    retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// Refused for this reason.
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+
+    /// Refused for a field of the body.
+    pub(crate) fn field(detail: impl Into<String>) -> Self {
+        Problem::field(detail).into()
+    }
+
+    /// Refused for the path, the query or a header.
+    pub(crate) fn request(detail: impl Into<String>) -> Self {
+        Self::new(Code::MalformedRequest, detail)
+    }
+
+    /// What the client will read.
+    pub(crate) fn into_problem(self) -> Problem {
+        *self.problem
+    }
+
+    /// Why, by its stable name.
+    pub(crate) fn code(&self) -> Option<Code> {
+        self.problem.code()
+    }
+}
+
+/// How long a client should wait when nothing better is known.
+const WAIT: Duration = Duration::from_secs(1);
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let retry_after = problem.retryable.then_some(WAIT);
+        Self { problem: Box::new(problem), retry_after }
+    }
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<CursorError> for Failure {
+    fn from(error: CursorError) -> Self {
+        let code = match error {
+            CursorError::OtherLog => Code::CursorOfAnotherLog,
+            _ => Code::IllegalCursor,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::new(denied.code(), denied.to_string())
+    }
+}
+
+impl From<Exceeded> for Failure {
+    fn from(exceeded: Exceeded) -> Self {
+        let code = match exceeded {
+            Exceeded::Requests | Exceeded::Bodies => Code::Overloaded,
+            _ => Code::TooManyRequests,
+        };
+        Self::new(code, exceeded.to_string())
+    }
+}
+
+impl From<GroupError> for Failure {
+    fn from(error: GroupError) -> Self {
+        let code = match error {
+            GroupError::IllegalName { .. } | GroupError::IllegalDefinition { .. } => Code::InvalidField,
+            GroupError::NotFound { .. } => Code::GroupNotFound,
+            GroupError::Exists { .. } => Code::GroupExists,
+            GroupError::LeaseLost { .. } => Code::LeaseLost,
+            GroupError::Busy { .. } => Code::GroupBusy,
+            _ => Code::StoreUnavailable,
+        };
+        let mut failure = Self::new(code, error.to_string());
+        if let GroupError::Busy { retry_after, .. } = error {
+            failure.retry_after = Some(retry_after);
+        }
+        failure
+    }
+}
+
+impl IntoResponse for Failure {
+    /// Without a body yet: [`write_problems`] knows the path it belongs to.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).expect("every code has a legal status");
+        let mut response = status.into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_millis().div_ceil(1000).clamp(1, 3600);
+            let seconds = u64::try_from(seconds).expect("at most an hour");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self.problem);
+        response
+    }
+}
+
+/// Writes the body of every refusal, with the path that was asked for.
+pub(crate) async fn write_problems(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Box<Problem>>() else { return response };
+    let body = serde_json::to_vec(&problem.at(uri.path())).expect("a problem is JSON");
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::from(body);
+    response
+}

@@ -1,0 +1,111 @@
+//! The routes, a file for each resource.
+
+use gesta_api::Problem;
+use utoipa::{
+    OpenApi,
+    openapi::{Info, License, OpenApiBuilder},
+};
+use utoipa_axum::routes;
+
+use crate::{
+    app::App,
+    auth::{
+        Access::{Needs, Open},
+        Declared, Guarded, Permission as May,
+    },
+};
+
+pub(crate) mod aggregate;
+pub(crate) mod append;
+pub(crate) mod batch;
+pub(crate) mod event;
+pub(crate) mod group;
+pub(crate) mod headers;
+pub(crate) mod info;
+pub(crate) mod log;
+pub(crate) mod parked;
+pub(crate) mod publish;
+pub(crate) mod pull;
+pub(crate) mod stats;
+pub(crate) mod stream;
+pub(crate) mod streams;
+pub(crate) mod subscribe;
+pub(crate) mod write;
+
+/// Every route with what it asks of its caller.
+pub fn declared() -> Vec<Declared> {
+    all().declared().to_vec()
+}
+
+/// The document of every route: OpenAPI 3.1.
+pub fn document() -> utoipa::openapi::OpenApi {
+    all().document().clone()
+}
+
+#[derive(OpenApi)]
+#[openapi(components(schemas(Problem)))]
+struct Shared;
+
+pub(crate) fn all() -> Guarded<App> {
+    let mut info = Info::new("Gesta", env!("CARGO_PKG_VERSION"));
+    info.description = Some("An event service and event store on one durable log.".into());
+    info.license = Some(License::new("MIT OR Apache-2.0"));
+    let document = OpenApiBuilder::from(Shared::openapi()).info(info).build();
+    Guarded::new(document).merge(about()).merge(event_service()).merge(event_store()).merge(groups())
+}
+
+fn empty() -> Guarded<App> {
+    Guarded::new(utoipa::openapi::OpenApi::default())
+}
+
+fn about() -> Guarded<App> {
+    empty()
+        .routes(Open, routes!(info::root))
+        .routes(Open, routes!(info::health))
+        .routes(Open, routes!(info::live))
+        .routes(Open, routes!(info::ready))
+        .routes(Open, routes!(info::openapi))
+        .routes(Open, routes!(info::error_page))
+        .routes(Needs(May::MetricsRead), routes!(info::metrics))
+        .routes(Needs(May::MetricsRead), routes!(stats::stats))
+        .routes(Needs(May::MetricsRead), routes!(stats::service_stats))
+        .routes(Needs(May::MetricsRead), routes!(stats::breakers))
+        .routes(Needs(May::StreamReadMetadata), routes!(stats::recent))
+}
+
+fn event_service() -> Guarded<App> {
+    empty()
+        .routes(Needs(May::StreamAppend), routes!(publish::publish))
+        .routes(Needs(May::StreamAppend), routes!(publish::publish_batch))
+        .routes(Needs(May::StreamAppend), routes!(aggregate::accept))
+        .routes(Needs(May::GroupManage), routes!(subscribe::subscribe))
+}
+
+fn event_store() -> Guarded<App> {
+    empty()
+        .routes(Needs(May::StreamReadMetadata), routes!(streams::list))
+        .routes(Needs(May::StreamRead), routes!(stream::read))
+        .routes(Needs(May::StreamAppend), routes!(append::append))
+        .routes(Needs(May::StreamReadMetadata), routes!(stream::head))
+        .routes(Needs(May::StreamRead), routes!(stream::follow))
+        .routes(Needs(May::StreamAppend), routes!(batch::append))
+        .routes(Needs(May::LogReadAll), routes!(log::read))
+        .routes(Needs(May::LogReadAll), routes!(log::follow))
+        .routes(Needs(May::StreamReadMetadata), routes!(log::head))
+        .routes(Needs(May::StreamRead), routes!(event::read))
+}
+
+fn groups() -> Guarded<App> {
+    empty()
+        .routes(Needs(May::GroupManage), routes!(group::list))
+        .routes(Needs(May::GroupManage), routes!(group::create))
+        .routes(Needs(May::GroupManage), routes!(group::show))
+        .routes(Needs(May::GroupManage), routes!(group::remove))
+        .routes(Needs(May::GroupConsume), routes!(pull::pull))
+        .routes(Needs(May::GroupConsume), routes!(pull::ack))
+        .routes(Needs(May::GroupConsume), routes!(pull::nack))
+        .routes(Needs(May::GroupConsume), routes!(pull::follow))
+        .routes(Needs(May::DeadLetterRead), routes!(parked::list))
+        .routes(Needs(May::DeadLetterReplay), routes!(parked::replay))
+        .routes(Needs(May::DeadLetterDiscard), routes!(parked::discard))
+}

@@ -1,0 +1,144 @@
+//! Groups themselves.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use gesta::{GroupDefinition, GroupError, GroupInfo, GroupStatistics, Start};
+use gesta_api::{Group, GroupCounts, GroupMember, GroupRequest, GroupStart, Groups, Problem};
+use gesta_core::{Position, Tenant};
+
+use crate::{
+    app::App,
+    auth::Caller,
+    extract::{JsonBody, PathText, json},
+    problem::Failure,
+};
+
+/// List groups
+#[utoipa::path(
+    get, path = "/api/v1/groups", tag = "groups",
+    responses((status = 200, body = Groups), (status = "default", body = Problem)),
+)]
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Failure> {
+    let infos = app.parts.groups.list(&caller.tenant).await?;
+    Ok(json(StatusCode::OK, &Groups { groups: infos.into_iter().map(shown).collect() }))
+}
+
+/// Make a group
+///
+/// The same request again answers the same. A group may be made before the first event it takes.
+#[utoipa::path(
+    post, path = "/api/v1/groups", tag = "groups",
+    request_body = GroupRequest,
+    responses(
+        (status = 200, body = Group),
+        (status = 409, body = Problem, description = "the group exists with another definition"),
+        (status = "default", body = Problem),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(request): JsonBody<GroupRequest>,
+) -> Result<Response, Failure> {
+    let name = request.name.clone();
+    let definition = definition(request, &caller.tenant)?;
+    let info = app.parts.groups.create(&caller.tenant, &name, definition).await?;
+    Ok(json(StatusCode::OK, &shown(info)))
+}
+
+fn definition(request: GroupRequest, tenant: &Tenant) -> Result<GroupDefinition, Failure> {
+    let usual = GroupDefinition::default();
+    Ok(GroupDefinition {
+        filter: request.filter.unwrap_or_default().into_filter(tenant.clone())?,
+        start: request.start.map_or(usual.start, start),
+        retry_delays: request
+            .retry_delays_ms
+            .map_or(usual.retry_delays, |delays| delays.into_iter().map(Duration::from_millis).collect()),
+        lease: request.lease_ms.map_or(usual.lease, Duration::from_millis),
+        auto_ack: request.auto_ack.unwrap_or(usual.auto_ack),
+        max_in_flight: request.max_in_flight.map_or(usual.max_in_flight, |most| most as usize),
+    })
+}
+
+fn start(asked: GroupStart) -> Start {
+    match asked {
+        GroupStart::Beginning => Start::Beginning,
+        GroupStart::Head => Start::Head,
+        GroupStart::AfterPosition(position) => Start::After(Position::new(position)),
+    }
+}
+
+/// Show a group
+#[utoipa::path(
+    get, path = "/api/v1/groups/{group}", tag = "groups",
+    params(("group" = String, Path, description = "the group's name")),
+    responses((status = 200, body = Group), (status = "default", body = Problem)),
+)]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    let info = app.parts.groups.info(&caller.tenant, &name).await.map_err(in_path)?;
+    Ok(json(StatusCode::OK, &shown(info)))
+}
+
+/// Remove a group
+///
+/// With all that it remembers. A new group of its name begins anew.
+#[utoipa::path(
+    delete, path = "/api/v1/groups/{group}", tag = "groups",
+    params(("group" = String, Path, description = "the group's name")),
+    responses((status = 204, description = "it is gone"), (status = "default", body = Problem)),
+)]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    app.parts.groups.remove(&caller.tenant, &name).await.map_err(in_path)?;
+    app.subscriptions.remove(&caller.tenant, &name).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// A name that no group can have is, in a path, a group that is not there.
+pub(crate) fn in_path(error: GroupError) -> Failure {
+    match error {
+        GroupError::IllegalName { name } => GroupError::NotFound { name }.into(),
+        other => other.into(),
+    }
+}
+
+fn shown(info: GroupInfo) -> Group {
+    let definition = info.definition;
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Group {
+        name: info.name,
+        filter: (&definition.filter).into(),
+        auto_ack: definition.auto_ack,
+        retry_delays_ms: definition.retry_delays.into_iter().map(millis).collect(),
+        lease_ms: millis(definition.lease),
+        max_in_flight: definition.max_in_flight as u64,
+        consumers: info.consumers.into_iter().map(member).collect(),
+        position: info.position.get(),
+        head: info.head.get(),
+        lag: info.lag,
+        in_flight: info.in_flight as u64,
+        parked: info.parked as u64,
+        counts: counts(info.statistics),
+    }
+}
+
+fn member(consumer: gesta::GroupConsumer) -> GroupMember {
+    GroupMember { name: consumer.name, in_flight: consumer.in_flight as u64, last_seen: consumer.last_seen }
+}
+
+fn counts(statistics: GroupStatistics) -> GroupCounts {
+    let GroupStatistics { delivered, acked, nacked, parked, expired, since } = statistics;
+    GroupCounts { delivered, acked, nacked, parked, expired, since }
+}

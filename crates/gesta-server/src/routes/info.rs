@@ -1,0 +1,101 @@
+//! What the server is and how it fares.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use gesta_api::{Code, Endpoints, Health, Problem, ServiceInfo};
+
+use crate::{
+    app::App,
+    extract::{PathText, json},
+    problem::Failure,
+};
+
+/// What the server is
+#[utoipa::path(get, path = "/", tag = "server", responses((status = 200, body = ServiceInfo)))]
+pub(crate) async fn root() -> Response {
+    let info = ServiceInfo {
+        service: "gesta".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: "An event service and event store on one durable log".into(),
+        endpoints: Endpoints {
+            health: "/health".into(),
+            publish: "/api/v1/events/publish".into(),
+            subscribe: "/api/v1/events/subscribe".into(),
+            stats: "/api/v1/stats".into(),
+        },
+    };
+    json(StatusCode::OK, &info)
+}
+
+/// How the server fares
+///
+/// 503 when it takes no events.
+#[utoipa::path(
+    get, path = "/health", tag = "server",
+    responses((status = 200, body = Health), (status = 503, body = Health)),
+)]
+pub(crate) async fn health(State(app): State<App>) -> Response {
+    retry_later(app.parts.health.full_reply())
+}
+
+/// Whether the process runs
+#[utoipa::path(get, path = "/health/live", tag = "server", responses((status = 200, body = Object)))]
+pub(crate) async fn live(State(app): State<App>) -> Response {
+    app.parts.health.live_reply()
+}
+
+/// Whether new work may come
+#[utoipa::path(
+    get, path = "/health/ready", tag = "server",
+    responses((status = 200, body = Object), (status = 503, body = Object)),
+)]
+pub(crate) async fn ready(State(app): State<App>) -> Response {
+    retry_later(app.parts.health.ready_reply())
+}
+
+/// Every 503 says when to ask again.
+fn retry_later(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// Metrics
+///
+/// In the text format of Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "server",
+    responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)),
+)]
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
+    if !app.parts.config.metrics {
+        return Err(Failure::new(Code::RouteNotFound, "metrics are switched off (GESTA_METRICS)"));
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    Ok((kind, app.parts.telemetry.render()).into_response())
+}
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, body = Object)))]
+pub(crate) async fn openapi() -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, crate::openapi::text()).into_response()
+}
+
+/// What a problem code means
+///
+/// Markdown: what happened, why, what to do, an example.
+#[utoipa::path(
+    get, path = "/docs/errors/{code}", tag = "server",
+    params(("code" = String, Path, description = "the code of a problem")),
+    responses((status = 200, content_type = "text/markdown", body = String), (status = "default", body = Problem)),
+)]
+pub(crate) async fn error_page(PathText(text): PathText) -> Result<Response, Failure> {
+    let unknown = |_| Failure::new(Code::RouteNotFound, "there is no such problem code");
+    let code: Code = text.parse().map_err(unknown)?;
+    Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], code.page()).into_response())
+}

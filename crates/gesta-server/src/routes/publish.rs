@@ -1,0 +1,106 @@
+//! Publishing.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use gesta_api::{Durability, Problem, PublishBatchReply, PublishBatchRequest, PublishRequest, Published};
+use gesta_core::{Appended, AppendedEvent, NewEvent, StreamId, limits};
+
+use super::{
+    headers::{EventIds, keep_trace},
+    write,
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    extract::{JsonBody, json},
+    problem::Failure,
+};
+
+/// Publish an event
+///
+/// Answers once the event is durable. The same `event_id` with the same content answers the same; a retry is safe
+/// with an `event_id` or an `Idempotency-Key`.
+#[utoipa::path(
+    post, path = "/api/v1/events/publish", tag = "event service",
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes the event's id; instead of event_id")),
+    request_body = PublishRequest,
+    responses((status = 200, body = Published), (status = "default", body = Problem)),
+)]
+pub(crate) async fn publish(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<PublishRequest>,
+) -> Result<Response, Failure> {
+    let mut ids = EventIds::of(&headers, &caller.tenant)?;
+    let durability = request.durability.unwrap_or_default();
+    let (stream, event) = event(request, &headers, &mut ids)?;
+    let appends = write::unconditional([(stream.clone(), event)]);
+    let appended = write::append(&app, &caller, appends, durability.into(), &ids).await?;
+    Ok(json(StatusCode::OK, &published(stream, &appended, appended.last())))
+}
+
+/// Publish several events, all or none
+///
+/// At most 500, in order. They may go to different streams.
+#[utoipa::path(
+    post, path = "/api/v1/events/publish/batch", tag = "event service",
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes the events' ids; instead of event_id")),
+    request_body = PublishBatchRequest,
+    responses((status = 200, body = PublishBatchReply), (status = "default", body = Problem)),
+)]
+pub(crate) async fn publish_batch(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<PublishBatchRequest>,
+) -> Result<Response, Failure> {
+    check_count(request.events.len())?;
+    let mut ids = EventIds::of(&headers, &caller.tenant)?;
+    let relaxed = request.events.iter().all(|event| event.durability == Some(Durability::Relaxed));
+    let durability = if relaxed { Durability::Relaxed } else { Durability::Durable };
+    let events = request.events.into_iter().map(|one| event(one, &headers, &mut ids));
+    let events = events.collect::<Result<Vec<_>, _>>()?;
+    let streams: Vec<StreamId> = events.iter().map(|(stream, _)| stream.clone()).collect();
+    let appends = write::unconditional(events);
+    let appended = write::append(&app, &caller, appends, durability.into(), &ids).await?;
+    let places = streams.into_iter().zip(&appended.events);
+    let events = places.map(|(stream, place)| published(stream, &appended, *place)).collect();
+    Ok(json(StatusCode::OK, &PublishBatchReply { events }))
+}
+
+/// Refuses a batch that no store may take, before its events are made.
+pub(crate) fn check_count(count: usize) -> Result<(), Failure> {
+    match count {
+        0 => Err(Failure::field("events is empty: send at least one")),
+        _ if count > limits::BATCH_EVENTS => {
+            Err(Problem::from(gesta_core::Invalid::TooManyEvents { count }).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn event(
+    mut request: PublishRequest,
+    headers: &HeaderMap,
+    ids: &mut EventIds,
+) -> Result<(StreamId, NewEvent), Failure> {
+    let id = ids.take(request.event_id.take())?;
+    let (stream, mut event) = request.into_event(|| id)?;
+    keep_trace(headers, &mut event.metadata);
+    Ok((stream, event))
+}
+
+fn published(stream: StreamId, appended: &Appended, place: AppendedEvent) -> Published {
+    Published {
+        event_id: place.id,
+        stream_id: stream,
+        published_at: place.recorded_at,
+        version: place.version.get(),
+        position: place.position.get(),
+        durability: appended.durability.into(),
+    }
+}

@@ -1,0 +1,72 @@
+//! What every way of appending has in common.
+
+use std::time::Instant;
+
+use futures_util::TryStreamExt;
+use gesta_api::Code;
+use gesta_core::{
+    AppendBatch, Appended, Durability, ExpectedVersion, Filter, NewEvent, ReadAll, StreamAppend, StreamId,
+};
+use uuid::Uuid;
+
+use super::headers::EventIds;
+use crate::{app::App, auth::Caller, problem::Failure};
+
+/// Refuses to write to a stream of Gesta itself.
+pub(crate) fn refuse_system(stream: &StreamId) -> Result<(), Failure> {
+    if !stream.is_system() {
+        return Ok(());
+    }
+    let detail = format!("stream {stream} belongs to Gesta itself: choose a category without $");
+    Err(Failure::new(Code::SystemStream, detail))
+}
+
+/// Appends for this caller, counts it, and tells the reuse of an idempotency key.
+pub(crate) async fn append(
+    app: &App,
+    caller: &Caller,
+    appends: Vec<StreamAppend>,
+    durability: Durability,
+    ids: &EventIds,
+) -> Result<Appended, Failure> {
+    appends.iter().try_for_each(|append| refuse_system(&append.stream))?;
+    let batch = AppendBatch { tenant: caller.tenant.clone(), appends, durability };
+    let (count, begun) = (batch.events().count(), Instant::now());
+    let appended = match app.parts.store.append(batch).await {
+        Ok(appended) => appended,
+        Err(error) => {
+            app.parts.telemetry.publish_failed(count);
+            return Err(ids.explain(error.into()));
+        }
+    };
+    if appended.repeated {
+        refuse_shorter_repeat(app, caller, ids).await?;
+    } else {
+        app.counters.of(&caller.tenant).published.add(count);
+        app.parts.telemetry.published(count, begun.elapsed());
+    }
+    Ok(appended)
+}
+
+/// A body that is the beginning of the one its key was used for repeats known ids only, so the store cannot tell.
+async fn refuse_shorter_repeat(app: &App, caller: &Caller, ids: &EventIds) -> Result<(), Failure> {
+    let Some(upcoming) = ids.upcoming() else { return Ok(()) };
+    if is_known(app, caller, upcoming).await? { Err(EventIds::reused()) } else { Ok(()) }
+}
+
+async fn is_known(app: &App, caller: &Caller, id: Uuid) -> Result<bool, Failure> {
+    let read = ReadAll::of(Filter::of(caller.tenant.clone()).ids([id])).limit(1);
+    Ok(app.parts.store.read_all(read).try_next().await?.is_some())
+}
+
+/// Events with their streams as appends, neighbours of one stream together, without any expectation.
+pub(crate) fn unconditional(events: impl IntoIterator<Item = (StreamId, NewEvent)>) -> Vec<StreamAppend> {
+    let mut appends: Vec<StreamAppend> = Vec::new();
+    for (stream, event) in events {
+        match appends.last_mut() {
+            Some(last) if last.stream == stream => last.events.push(event),
+            _ => appends.push(StreamAppend { stream, expected: ExpectedVersion::Any, events: vec![event] }),
+        }
+    }
+    appends
+}

@@ -1,0 +1,149 @@
+//! Following a group: deliveries as they come.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{http::HeaderMap, response::Response};
+use futures_util::TryStreamExt;
+use gesta::{Delivery, GroupError, Nack, Pull};
+use gesta_api::{DeliveredEvent, Envelope};
+use gesta_core::{Filter, Position, ReadAll, RecordedEvent};
+
+use super::{Closed, Writer, last_event_id, open};
+use crate::{
+    app::App,
+    auth::Caller,
+    problem::Failure,
+    replay::{Handed, Whose},
+    subscriptions::Settings,
+};
+
+/// How long one pull waits. A pull is not broken off, so this is also how late a lost client is noticed.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Sends the group's deliveries for this consumer.
+pub(crate) async fn deliveries(
+    app: &App,
+    caller: Caller,
+    group: String,
+    settings: Settings,
+    auto_ack: bool,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let whose: Whose = (caller.tenant.clone(), group, settings.consumer.clone());
+    let again = match last_event_id(headers)? {
+        Some(id) => app.replays.behind(&whose, id),
+        None => Vec::new(),
+    };
+    let (response, writer) = open(app, &caller)?;
+    let hand_out = HandOut { app: app.clone(), whose, settings, auto_ack, writer };
+    tokio::spawn(hand_out.run(again));
+    Ok(response)
+}
+
+struct HandOut {
+    app: App,
+    whose: Whose,
+    settings: Settings,
+    auto_ack: bool,
+    writer: Writer,
+}
+
+impl HandOut {
+    async fn run(mut self, again: Vec<Handed>) {
+        // Closed means that there is nobody left to tell.
+        let _ = self.send_all(again).await;
+    }
+
+    async fn send_all(&mut self, again: Vec<Handed>) -> Result<(), Closed> {
+        self.writer.flush().await?;
+        for handed in again {
+            if let Some(event) = self.event_at(handed.position).await {
+                self.send(&handed.delivery, handed.count, &event).await?;
+            }
+        }
+        loop {
+            if self.app.parts.stop.is_cancelled() {
+                self.writer.leave("stopping", "the server stops: come back to another, or later");
+                return Ok(());
+            }
+            if self.writer.is_gone() {
+                return Err(Closed);
+            }
+            if self.writer.heartbeat_due() <= tokio::time::Instant::now() {
+                self.writer.heartbeat().await?;
+            }
+            match self.pull().await {
+                Ok(deliveries) => self.hand_over(deliveries).await?,
+                Err(GroupError::Busy { retry_after, .. }) => tokio::time::sleep(retry_after.min(WAIT)).await,
+                Err(error) => {
+                    self.writer.fail(&Failure::from(error).into_problem());
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn pull(&self) -> Result<Vec<Delivery>, GroupError> {
+        let (tenant, group, consumer) = &self.whose;
+        let max = self.settings.batch_size as usize;
+        self.app.parts.groups.pull(tenant, group, Pull { consumer: consumer.clone(), max, wait: WAIT }).await
+    }
+
+    async fn hand_over(&mut self, deliveries: Vec<Delivery>) -> Result<(), Closed> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        let handed = deliveries.iter().map(|delivery| Handed {
+            delivery: delivery.id.to_string(),
+            count: delivery.delivery_count,
+            position: delivery.event.position,
+        });
+        self.app.replays.remember(&self.whose, handed);
+        if let Err(Closed) = self.send_each(&deliveries).await {
+            self.give_back(deliveries).await;
+            return Err(Closed);
+        }
+        if self.auto_ack {
+            self.app.counters.of(&self.whose.0).consumed.add(deliveries.len());
+            self.app.parts.telemetry.consumed(deliveries.len());
+        }
+        Ok(())
+    }
+
+    async fn send_each(&mut self, deliveries: &[Delivery]) -> Result<(), Closed> {
+        for delivery in deliveries {
+            self.send(delivery.id.as_str(), delivery.delivery_count, &delivery.event).await?;
+        }
+        self.writer.flush().await
+    }
+
+    /// Nobody was there to take them: another consumer should not have to wait for the lease.
+    async fn give_back(&self, deliveries: Vec<Delivery>) {
+        if !self.auto_ack {
+            let nack = Nack {
+                deliveries: deliveries.into_iter().map(|delivery| delivery.id).collect(),
+                reason: Some("the stream broke before it was handed over".into()),
+                park: false,
+            };
+            // When it cannot be said the lease will end all the same.
+            let _ = self.app.parts.groups.nack(&self.whose.0, &self.whose.1, nack).await;
+        }
+    }
+
+    async fn send(&mut self, id: &str, count: u32, event: &RecordedEvent) -> Result<(), Closed> {
+        let delivered = DeliveredEvent {
+            delivery_id: id.to_owned(),
+            delivery_count: count,
+            subscription: self.settings.label.clone(),
+            stream_id: event.stream.to_string(),
+            event: Envelope::from(event),
+        };
+        self.writer.event("delivery", id, &delivered).await
+    }
+
+    async fn event_at(&self, position: Position) -> Option<RecordedEvent> {
+        let before = Position::new(position.get().checked_sub(1)?);
+        let read = ReadAll::of(Filter::of(self.whose.0.clone())).after(before).up_to(position).limit(1);
+        Arc::clone(&self.app.parts.store).read_all(read).try_next().await.ok().flatten()
+    }
+}

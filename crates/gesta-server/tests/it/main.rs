@@ -1,0 +1,16 @@
+//! The routes through the whole service, on the in-memory store.
+
+mod append;
+mod bad_input;
+mod fuzz;
+mod golden;
+mod groups;
+mod idempotence;
+mod log;
+mod matrix;
+mod openapi;
+mod publish;
+mod quick_start;
+mod sse;
+mod streams;
+mod support;
