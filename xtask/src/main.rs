@@ -28,7 +28,7 @@ cargo xtask <chore>
   help                    this page
 
 Variables: GESTA_TEST_DATA names a folder with large real inputs for tests that can use them; unset, it is a folder
-`data` in a sibling folder `shared` of this one if there is one. CI makes a missing tool a failure.";
+`data` in a sibling folder `shared` of this one if there is one. CI=true makes it a failure when this machine cannot do everything.";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

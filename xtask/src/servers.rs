@@ -17,6 +17,8 @@ mod packages;
 mod postgres;
 mod redis;
 
+pub(crate) use packages::install;
+
 /// A server that tests and measurements may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
