@@ -4,6 +4,20 @@
 //! synced, and whatever is wrong with it is answered by building it anew. So it may be asked anything at any time
 //! and never has to be believed: a hit counts only if the record it points to agrees (two correlations may share a
 //! hash), and a miss only up to the watermark.
+//!
+//! How it is written was decided by measurement (`examples/index_rate.rs`; groups of 256 events with random ids over
+//! 100,000 streams, a lookup of every id and a sync of every group beside it, other programs on the same two cores):
+//!
+//! | Written as | 2 M events | Applying one | CPU of the compaction |
+//! |---|---|---|---|
+//! | a batch through fjall's journal, as entries come (about 1,000) | 132 k events/s | 6.5 µs | 4.0 µs |
+//! | the same, 32,768 entries at once | 126 k/s | 3.2 µs | 2.4 µs |
+//! | a sorted table (`start_ingestion`), 32,768 entries at once | 244 k/s | 2.0 µs | 3.2 µs |
+//! | the same, 65,536 at once | 242 k/s | 1.8 µs | 2.1 µs |
+//!
+//! So large batches become tables and small ones, which are the rule on a server at rest, go through the journal and
+//! cost no sync. Whoever applies under load should wait for [`WORTHWHILE`] entries. Keys are handed over in order and
+//! have at most 20 bytes where one comes for each event: that alone halved the cost of both.
 
 mod keys;
 mod open;
@@ -19,6 +33,9 @@ use gesta_core::{Direction, Incarnation, ListStreams, Position, StreamId, Stream
 use uuid::Uuid;
 
 use tree::Tree;
+
+/// So many entries are worth waiting a moment for (a quarter of a second, say): together they cost half.
+pub(crate) const WORTHWHILE: usize = 65_536;
 
 /// What the index keeps of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,12 @@
 //! | 5 | tenant's number, stream, 0, last version of the chunk `u64` | positions of the chunk |
 //! | 6 | tenant's number, hash of the correlation, last position of the chunk `u64` | positions of the chunk |
 //!
-//! Numbers inside keys are big-endian, so that byte order is their order; those in values are little-endian, or
-//! LEB128 where small ones are the rule. A chunk holds rising positions: the first, then the distances.
+//! A tenant's number takes three bytes: with them the key of an id has the 20 bytes that the tree below keeps without
+//! an allocation. Numbers inside keys are big-endian, so that byte order is their order; those in values are
+//! little-endian, or LEB128 where small ones are the rule. A chunk holds rising positions: the first, then the
+//! distances.
 
 use gesta_core::{Incarnation, Position, StreamId, Version};
-use uuid::Uuid;
 
 /// The layout above. Another number, or another incarnation, is rebuilt.
 pub(super) const FORMAT: u32 = 1;
@@ -46,41 +47,44 @@ pub(super) fn tenant(name: &str) -> Vec<u8> {
     [&[TENANTS], name.as_bytes()].concat()
 }
 
-pub(super) fn id(tenant: TenantNumber, id: Uuid) -> [u8; 21] {
-    let mut key = [IDS; 21];
-    key[1..5].copy_from_slice(&tenant.to_be_bytes());
-    key[5..].copy_from_slice(id.as_bytes());
+/// The most tenants an index can tell apart.
+pub(super) const TENANTS_AT_MOST: TenantNumber = 1 << 24;
+
+fn of(kind: u8, tenant: TenantNumber) -> [u8; 4] {
+    let [_, a, b, c] = tenant.to_be_bytes();
+    [kind, a, b, c]
+}
+
+pub(super) fn id(tenant: TenantNumber, id: u128) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..4].copy_from_slice(&of(IDS, tenant));
+    key[4..].copy_from_slice(&id.to_be_bytes());
     key
 }
 
 /// The head of a stream; a beginning of a name gives the prefix of all heads that begin so.
 pub(super) fn head(tenant: TenantNumber, name: &str) -> Vec<u8> {
-    [&[HEADS], &tenant.to_be_bytes()[..], name.as_bytes()].concat()
+    [&of(HEADS, tenant), name.as_bytes()].concat()
 }
 
 /// The stream of a head's key.
 pub(super) fn stream_of_head(key: &[u8]) -> Option<StreamId> {
-    std::str::from_utf8(key.get(5..)?).ok()?.parse().ok()
+    std::str::from_utf8(key.get(4..)?).ok()?.parse().ok()
 }
 
 /// Where the chunks of a stream begin; no legal stream id holds the closing zero.
 pub(super) fn stream(tenant: TenantNumber, name: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(5 + name.len() + 9);
-    key.push(STREAMS);
-    key.extend_from_slice(&tenant.to_be_bytes());
-    key.extend_from_slice(name.as_bytes());
-    key.push(0);
-    key
+    [&of(STREAMS, tenant), name.as_bytes(), &[0]].concat()
 }
 
-/// Where the chunks of a correlation begin. Any text may be a correlation, so its hash stands for it; whoever
-/// follows a hit compares the text.
-pub(super) fn correlation(tenant: TenantNumber, text: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(21 + 8);
-    key.push(CORRELATIONS);
-    key.extend_from_slice(&tenant.to_be_bytes());
-    key.extend_from_slice(&xxhash_rust::xxh3::xxh3_128(text.as_bytes()).to_be_bytes());
-    key
+/// What stands for a correlation, since any text may be one: whoever follows a hit compares the text.
+pub(super) fn correlation_hash(text: &str) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(text.as_bytes())
+}
+
+/// Where the chunks of a correlation begin.
+pub(super) fn correlation(tenant: TenantNumber, hash: u128) -> Vec<u8> {
+    [&of(CORRELATIONS, tenant)[..], &hash.to_be_bytes()].concat()
 }
 
 /// A prefix with a number behind it.
@@ -108,9 +112,14 @@ pub(super) fn read_head(mut value: &[u8]) -> Option<(Version, Position)> {
     Some((Version::new(version), Position::new(take_number(&mut value)?)))
 }
 
+/// A position alone, which is a chunk of one.
+pub(super) fn position_value(position: Position) -> Vec<u8> {
+    chunk([position])
+}
+
 /// Rising positions as one value.
-pub(super) fn chunk(positions: &[Position]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(4 + positions.len());
+pub(super) fn chunk(positions: impl IntoIterator<Item = Position>) -> Vec<u8> {
+    let mut value = Vec::new();
     let mut before = 0;
     for position in positions {
         put_number(&mut value, position.get() - before);
@@ -161,7 +170,7 @@ mod tests {
         fn a_chunk_round_trips(distances in prop::collection::vec(1u64..1 << 40, 0..50)) {
             let mut at = 0;
             let positions: Vec<_> = distances.iter().map(|d| { at += d; Position::new(at) }).collect();
-            prop_assert_eq!(read_chunk(&chunk(&positions)), Some(positions));
+            prop_assert_eq!(read_chunk(&chunk(positions.iter().copied())), Some(positions));
         }
 
         #[test]

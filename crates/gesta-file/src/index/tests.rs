@@ -110,6 +110,55 @@ fn batches_of_any_size_and_a_reopening_give_the_same_answers() {
     }
 }
 
+/// Large batches become tables, small ones go through the journal. Whatever was applied before a kill is there
+/// afterwards, and the watermark says how far.
+#[test]
+fn what_was_applied_before_a_kill_is_there_however_it_was_written() {
+    const CHILD: &str = "GESTA_INDEX_TEST_CHILD";
+    let sizes = [20_000, 1_000, 10, 20_000, 17_000, 1_990];
+    let incarnation = Incarnation::from_bytes([7; 16]);
+    let all = entries(60_000);
+    if let Ok(dir) = std::env::var(CHILD) {
+        let index = Index::open(Path::new(&dir), incarnation, Position::new(60_000)).expect("opens");
+        let done = usize::try_from(index.watermark().get()).expect("fits");
+        let next = sizes
+            .iter()
+            .scan(0, |sum, size| {
+                *sum += size;
+                Some(*sum)
+            })
+            .find(|end| *end > done);
+        index.apply(&all[done..next.expect("is not done yet")]).expect("applies");
+        std::process::abort();
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut applied = 0;
+    for size in sizes {
+        let name = "index::tests::what_was_applied_before_a_kill_is_there_however_it_was_written";
+        let child = std::process::Command::new(std::env::current_exe().expect("has a path"))
+            .args(["--exact", name])
+            .env(CHILD, dir.path())
+            .output()
+            .expect("starts");
+        assert!(!child.status.success(), "it was to be killed: {child:?}");
+        applied += size;
+        let index = Index::open(dir.path(), incarnation, Position::new(60_000)).expect("opens");
+        assert_eq!(*index.found(), Found::Fits);
+        assert_eq!(index.watermark(), Position::new(applied as u64));
+        for entry in all[..applied].iter().step_by(97) {
+            assert_eq!(index.find_id(&entry.tenant, entry.id).expect("asks"), Some(entry.position));
+        }
+        let (none, any) = (Version::EMPTY, Version::new(u64::MAX));
+        let a = stream("a-1");
+        let found =
+            index.stream_positions(&Tenant::default(), &a, none, any, Direction::Forwards, usize::MAX);
+        let expected: Vec<_> =
+            all[..applied].iter().filter(|e| e.stream == a).map(|e| (e.version, e.position)).collect();
+        assert_eq!(found.expect("asks"), expected);
+        assert_eq!(index.stream_version(&Tenant::default(), &a).expect("asks").get(), expected.len() as u64);
+    }
+}
+
 #[test]
 fn an_event_is_found_by_its_own_id_as_correlation() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -6,6 +6,8 @@ use std::{
         RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use fjall::{Database, Keyspace, PersistMode};
@@ -15,8 +17,18 @@ use uuid::Uuid;
 use super::{
     Entry, IndexError,
     keys::{self, TenantNumber},
-    run,
+    run::Run,
 };
+
+/// A batch this large is sorted into a table of its own; below, the sync of a table would cost more than the journal.
+const TABLE_ENTRIES: usize = 16_384;
+/// So many tables may wait for compaction before the next one does too.
+const LOOSE_TABLES: usize = 12;
+const COMPACTION_STEP: Duration = Duration::from_millis(5);
+const COMPACTION_WAIT: Duration = Duration::from_secs(2);
+
+/// Entries with their tenants' numbers, and the tenants among them that had none.
+type Numbered<'a> = (Vec<(TenantNumber, &'a Entry)>, HashMap<Tenant, TenantNumber>);
 
 /// An open folder. One thread applies, any thread asks.
 pub(super) struct Tree {
@@ -50,26 +62,47 @@ impl Tree {
 
     pub(super) fn apply(&self, entries: &[Entry]) -> Result<(), IndexError> {
         let Some(last) = entries.last() else { return Ok(()) };
-        let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        let (numbered, fresh) = self.number(entries);
-        for (tenant, number) in &fresh {
-            batch.insert(&self.keyspace, keys::tenant(tenant.as_str()), number.to_le_bytes());
+        let (numbered, fresh) = self.number(entries)?;
+        let run = Run::of(&numbered, &fresh, last.position);
+        if entries.len() < TABLE_ENTRIES {
+            self.write_batch(&run)?;
+        } else {
+            self.write_table(&run)?;
         }
-        for (key, value) in run::pairs(&numbered) {
-            batch.insert(&self.keyspace, key, value);
-        }
-        batch.insert(&self.keyspace, keys::WATERMARK, last.position.get().to_le_bytes());
-        batch.commit()?;
         self.tenants().extend(fresh);
         self.watermark.store(last.position.get(), Ordering::Release);
         Ok(())
     }
 
-    /// The entries with their tenants' numbers, and the tenants that are new.
-    fn number<'a>(
-        &self,
-        entries: &'a [Entry],
-    ) -> (Vec<(TenantNumber, &'a Entry)>, HashMap<Tenant, TenantNumber>) {
+    /// Through the journal and the table in memory, without a sync.
+    fn write_batch(&self, run: &Run<'_>) -> Result<(), IndexError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
+        run.write(|key, value| {
+            batch.insert(&self.keyspace, key, value);
+            Ok::<_, IndexError>(())
+        })?;
+        Ok(batch.commit()?)
+    }
+
+    /// Straight into a table of its own, which the library syncs. Atomic as well: the tree takes the table as a whole.
+    fn write_table(&self, run: &Run<'_>) -> Result<(), IndexError> {
+        self.wait_for_compaction();
+        let mut table = self.keyspace.start_ingestion()?;
+        run.write(|key, value| table.write(key, value))?;
+        Ok(table.finish()?)
+    }
+
+    /// Every table not yet compacted is one more place where a lookup has to ask. Not for ever: a compaction that
+    /// does not get on shall not stop the index as well.
+    fn wait_for_compaction(&self) {
+        let mut waited = Duration::ZERO;
+        while self.keyspace.l0_table_count() > LOOSE_TABLES && waited < COMPACTION_WAIT {
+            thread::sleep(COMPACTION_STEP);
+            waited += COMPACTION_STEP;
+        }
+    }
+
+    fn number<'a>(&self, entries: &'a [Entry]) -> Result<Numbered<'a>, IndexError> {
         let known = self.tenants.read().expect("no holder of the tenants' lock panics");
         let mut fresh = HashMap::new();
         let mut numbered = Vec::with_capacity(entries.len());
@@ -80,7 +113,11 @@ impl Tree {
             });
             numbered.push((number, entry));
         }
-        (numbered, fresh)
+        let all = known.len() + fresh.len();
+        if all > keys::TENANTS_AT_MOST as usize {
+            return Err(IndexError::broken(format!("{all} tenants are more than it can tell apart")));
+        }
+        Ok((numbered, fresh))
     }
 
     fn tenants(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Tenant, TenantNumber>> {
@@ -93,9 +130,11 @@ impl Tree {
 
     pub(super) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Result<Option<Position>, IndexError> {
         let Some(tenant) = self.tenant(tenant) else { return Ok(None) };
-        let Some(value) = self.keyspace.get(keys::id(tenant, id))? else { return Ok(None) };
-        let number = <[u8; 8]>::try_from(&*value).map_err(|_| illegible())?;
-        Ok(Some(Position::new(u64::from_le_bytes(number))))
+        let Some(value) = self.keyspace.get(keys::id(tenant, id.as_u128()))? else { return Ok(None) };
+        match keys::read_chunk(&value).as_deref() {
+            Some([position]) => Ok(Some(*position)),
+            _ => Err(illegible()),
+        }
     }
 
     pub(super) fn stream_version(&self, tenant: &Tenant, stream: &StreamId) -> Result<Version, IndexError> {
@@ -146,7 +185,7 @@ impl Tree {
         let within = |position: &Position| span.0 < *position && *position <= span.1;
         let mut found: Vec<_> = own.filter(within).into_iter().collect();
         let enough = limit.saturating_add(found.len());
-        let prefix = keys::correlation(number, correlation);
+        let prefix = keys::correlation(number, keys::correlation_hash(correlation));
         self.chunks(&prefix, (span.0.get(), span.1.get()), direction, |_, mut positions| {
             positions.retain(within);
             if direction == Direction::Backwards {
@@ -175,10 +214,12 @@ impl Tree {
         if after >= up_to {
             return Ok(());
         }
-        // A chunk is filed under its last number, so the one that holds `up_to` may lie behind it.
-        let beyond = self.keyspace.range(keys::at(prefix, up_to)..=keys::at(prefix, u64::MAX)).next();
-        let beyond = beyond.map(|pair| pair.key()).transpose()?;
-        let end = beyond.map_or_else(|| keys::at(prefix, up_to), |key| key.to_vec());
+        let mut end = keys::at(prefix, up_to);
+        if up_to < u64::MAX {
+            // A chunk is filed under its last number, so the one that holds `up_to` may lie behind it.
+            let beyond = self.keyspace.range(end.clone()..=keys::at(prefix, u64::MAX)).next();
+            end = beyond.map(|pair| pair.key()).transpose()?.map_or(end, |key| key.to_vec());
+        }
         let range = self.keyspace.range(keys::at(prefix, after + 1)..=end);
         let pairs: Box<dyn Iterator<Item = fjall::Guard>> = match direction {
             Direction::Forwards => Box::new(range),
