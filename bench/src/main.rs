@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod load;
+mod no_store;
 mod parts;
 mod peers;
 mod process;
@@ -14,7 +15,14 @@ use report::Report;
 use settings::Settings;
 
 fn main() -> ExitCode {
-    match Settings::read(std::env::args().skip(1)).and_then(|settings| run(&settings)) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // The first two are for ourselves: parts of a run that need a process of their own.
+    let outcome = match arguments.split_first() {
+        Some((verb, rest)) if verb == "phase" => parts::embedded::phase(rest),
+        Some((verb, _)) if verb == "no-store" => no_store::serve(),
+        _ => Settings::read(arguments.into_iter()).and_then(|settings| run(&settings)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("{reason}");

@@ -3,6 +3,7 @@
 use crate::{report::Report, settings::Settings};
 
 mod conditions;
+pub(crate) mod embedded;
 mod group;
 mod idle;
 mod paced;
@@ -19,6 +20,9 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<(), 
     }
     if settings.wants("group") {
         group::run(settings, report).await?;
+    }
+    if settings.wants("embedded") {
+        embedded::run(settings, report)?;
     }
     if settings.wants("idle") {
         idle::run(settings, report)?;
