@@ -45,13 +45,29 @@ fn fitting(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     let fresh = !dir.join("version").exists() && is_empty(dir);
     let text = |error: fjall::Error| error.to_string();
     let database = Database::builder(dir)
-        .cache_size(CACHE_BYTES)
+        .cache_size(std::env::var("CACHE").map_or(CACHE_BYTES, |v| v.parse::<u64>().unwrap() << 20))
         .max_cached_files(Some(OPEN_FILES))
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(1)
         .open()
         .map_err(text)?;
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+    use fjall::config::PartitioningPolicy;
+    let options = || {
+        let env = |k: &str, d: u64| std::env::var(k).map_or(d, |v| v.parse().unwrap());
+        let leveled = fjall::compaction::Leveled::default()
+            .with_l0_threshold(env("L0", 4) as u8)
+            .with_table_target_size(env("TGT", 64) << 20)
+            .with_level_ratio_policy(vec![env("RATIO", 10) as f32]);
+        let o = KeyspaceCreateOptions::default()
+            .max_memtable_size(MEMTABLE_BYTES)
+            .compaction_strategy(std::sync::Arc::new(leveled));
+        if std::env::var("PART").is_ok() {
+            o.filter_block_partitioning_policy(PartitioningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        } else {
+            o
+        }
+    };
     let keyspace = database.keyspace("index", options).map_err(text)?;
     let identity = keys::identity(incarnation);
     if fresh {

@@ -1,0 +1,266 @@
+//! The helper beside the writer: makes the next segment ready before it is needed, and seals the last one.
+//!
+//! A full disk is met here, so that an append is refused before anything of it is written.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use gesta_core::Incarnation;
+
+use super::{
+    folder::sync_names,
+    recover::zero,
+    segment::Segment,
+    summary::{SealError, seal},
+};
+
+/// How a segment that nobody wrote to is called.
+pub(crate) const NEXT: &str = "next.events";
+/// Zeros are written and synced in slices, so that no sync of the writer waits for much of them.
+const SLICE: u64 = 1 << 20;
+/// Left free on the disk, for everything that is not the log.
+const RESERVE: u64 = 1 << 20;
+/// A segment is not made smaller than this to fit a disk that is nearly full.
+const LEAST: u64 = 64 << 10;
+const TRY_AGAIN: Duration = Duration::from_millis(200);
+
+/// A zeroed and synced file that has no place in the log yet.
+pub(crate) struct Ready {
+    pub(crate) file: File,
+    pub(crate) size: u64,
+}
+
+/// Why there is no next segment.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// It may be there later.
+    NotNow(String),
+    /// A write or a sync failed.
+    Broken(String),
+}
+
+/// The work of the helper's thread, shared with the writer.
+pub(crate) struct Preparer {
+    dir: PathBuf,
+    incarnation: Incarnation,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The size of the segment to prepare.
+    wanted: Option<u64>,
+    /// It must not be smaller.
+    least: u64,
+    ready: Option<Ready>,
+    fault: Option<Fault>,
+    sealing: VecDeque<Arc<Segment>>,
+    stopped: bool,
+}
+
+impl Preparer {
+    /// A helper for the log folder `dir`; nothing happens until [`Preparer::run`] has a thread.
+    pub(crate) fn new(dir: PathBuf, incarnation: Incarnation) -> Self {
+        Self { dir, incarnation, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Asks for a segment of `size` bytes, `least` at least.
+    pub(crate) fn want(&self, size: u64, least: u64) {
+        let mut state = self.state();
+        state.wanted = Some(size.max(least));
+        state.least = least;
+        self.changed.notify_all();
+    }
+
+    /// Takes a segment of at least `least` bytes; waits while one is being made.
+    pub(crate) fn take(&self, size: u64, least: u64) -> Result<Ready, Fault> {
+        let mut state = self.state();
+        loop {
+            match state.ready.take() {
+                Some(ready) if ready.size >= least => return Ok(ready),
+                Some(_) => state.wanted = None,
+                None => {}
+            }
+            if let Some(fault) = &state.fault {
+                return Err(fault.clone());
+            }
+            if state.stopped {
+                return Err(Fault::NotNow("the store is closing".into()));
+            }
+            if state.wanted.is_none() || state.least < least {
+                state.wanted = Some(size.max(least));
+                state.least = least;
+                self.changed.notify_all();
+            }
+            state = self.changed.wait(state).expect("no holder of the helper's lock panics");
+        }
+    }
+
+    /// A segment is full: it gets its summary when there is time.
+    pub(crate) fn seal(&self, segment: Arc<Segment>) {
+        self.state().sealing.push_back(segment);
+        self.changed.notify_all();
+    }
+
+    /// Ends the thread, once what is full is sealed.
+    pub(crate) fn stop(&self) {
+        self.state().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// The thread's loop.
+    pub(crate) fn run(&self) {
+        let mut state = self.state();
+        loop {
+            if !state.stopped
+                && let Some(size) = state.wanted
+            {
+                let least = state.least;
+                drop(state);
+                let made = self.prepare(size, least);
+                state = self.state();
+                state = self.made(state, made);
+            } else if let Some(segment) = state.sealing.pop_front() {
+                drop(state);
+                let sealed = self.summarise(&segment);
+                state = self.state();
+                if !sealed && !state.stopped {
+                    state.sealing.push_back(segment);
+                    state = self.pause(state);
+                }
+            } else if state.stopped {
+                return;
+            } else {
+                state = self.changed.wait(state).expect("no holder of the helper's lock panics");
+            }
+        }
+    }
+
+    fn made<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        made: Result<Ready, Fault>,
+    ) -> MutexGuard<'a, State> {
+        match made {
+            Ok(ready) => {
+                // Somebody may have asked for a larger one meanwhile.
+                if ready.size >= state.least {
+                    state.wanted = None;
+                }
+                state.ready = Some(ready);
+                state.fault = None;
+                self.changed.notify_all();
+                state
+            }
+            Err(fault) => {
+                tracing::warn!(?fault, "no segment can be prepared");
+                let broken = matches!(fault, Fault::Broken(_));
+                state.fault = Some(fault);
+                self.changed.notify_all();
+                if broken {
+                    state.wanted = None;
+                    return state;
+                }
+                self.pause(state)
+            }
+        }
+    }
+
+    /// Waits before the next try, but not for an end.
+    fn pause<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let going = |state: &mut State| !state.stopped;
+        let waited = self.changed.wait_timeout_while(state, TRY_AGAIN, going);
+        waited.expect("no holder of the helper's lock panics").0
+    }
+
+    fn prepare(&self, size: u64, least: u64) -> Result<Ready, Fault> {
+        let path = self.dir.join(NEXT);
+        let size = self.affordable(size, least)?;
+        let made = make(&path, &self.dir, size);
+        if made.is_err() {
+            // The space is somebody else's until the next try; that it may fail changes nothing.
+            let _ = fs::remove_file(&path);
+        }
+        made
+    }
+
+    /// The size that fits the disk.
+    fn affordable(&self, wanted: u64, least: u64) -> Result<u64, Fault> {
+        let disk = rustix::fs::statvfs(&self.dir).map_err(|error| self.not_now(&error.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let least = least.max(LEAST).min(wanted);
+        let mut size = wanted;
+        while size > least && free < size + RESERVE {
+            size = (size / 2).max(least);
+        }
+        if free < size + RESERVE {
+            let dir = self.dir.display();
+            return Err(Fault::NotNow(format!(
+                "the disk of {dir} is full ({free} bytes free, {} needed): free some space",
+                size + RESERVE
+            )));
+        }
+        Ok(size)
+    }
+
+    fn not_now(&self, error: &io::Error) -> Fault {
+        Fault::NotNow(format!("no segment can be made in {}: {error}", self.dir.display()))
+    }
+
+    /// Cuts the zeros off a full segment and writes its summary. `false`: try again later.
+    fn summarise(&self, segment: &Segment) -> bool {
+        let path = &segment.path;
+        let end = segment.end();
+        let cut = || {
+            let file = OpenOptions::new().write(true).open(path)?;
+            file.set_len(end)?;
+            file.sync_all()
+        };
+        let sealed =
+            cut().map_err(SealError::Io).and_then(|()| seal(path, self.incarnation, segment.first, end));
+        match sealed {
+            Ok(summary) => segment.summarise(summary),
+            Err(SealError::Io(error)) => {
+                tracing::warn!(path = %path.display(), %error, "a segment has no summary yet");
+                return false;
+            }
+            Err(SealError::Damaged(damage)) => {
+                tracing::error!(%damage, "a segment is damaged right after it was written");
+            }
+        }
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the helper's lock panics")
+    }
+}
+
+/// Makes a zeroed file, itself and its name synced.
+fn make(path: &Path, dir: &Path, size: u64) -> Result<Ready, Fault> {
+    let not_now = |error: io::Error| Fault::NotNow(format!("{}: {error}", path.display()));
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Fault::NotNow(format!("the disk of {} is full: free some space", path.display()))
+        }
+        _ => Fault::Broken(format!("{}: {error}", path.display())),
+    };
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(not_now)?;
+    let mut at = 0;
+    while at < size {
+        let to = size.min(at + SLICE);
+        zero(&file, at, to).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        at = to;
+    }
+    sync_names(dir).map_err(failed)?;
+    Ok(Ready { file, size })
+}

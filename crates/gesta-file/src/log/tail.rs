@@ -1,0 +1,390 @@
+//! What is in the log and not yet in the index.
+//!
+//! The writer adds an event as soon as it is ordered, so that the next decision sees it; the index thread takes
+//! what is durable, in large runs. Whoever asks looks here first and at the index afterwards: an event on its way
+//! from here to there is then seen at least once.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use gesta_core::{ListStreams, Position, StreamId, StreamInfo, Tenant, Version};
+use uuid::Uuid;
+
+use crate::index::Entry;
+
+/// Streams whose version is remembered after their events have moved on to the index.
+const REMEMBERED_STREAMS: usize = 1 << 16;
+/// A run that is shorter waits a moment for company, so that the index gets few and large batches.
+const WORTHWHILE: usize = 2_048;
+const COMPANY: Duration = Duration::from_millis(10);
+
+/// The events that are in the log and not yet in the index.
+pub(crate) struct Tail {
+    held: Mutex<Held>,
+    /// Something became durable, or the end was asked for.
+    filled: Condvar,
+    /// The index thread has taken something off.
+    drained: Condvar,
+    most_events: usize,
+}
+
+/// Entries in order, and for each the position of the one before it in its stream.
+#[derive(Default)]
+struct Run {
+    entries: Vec<Entry>,
+    before: Vec<Position>,
+}
+
+struct Held {
+    /// What the index thread is working on.
+    taken: Arc<Run>,
+    /// What came behind it.
+    waiting: Run,
+    /// The position of the first of both; the entry of position p is the one of index p - base.
+    base: u64,
+    durable: Position,
+    by_tenant: HashMap<Tenant, Names>,
+    /// Streams in the order in which their last event moved on, to forget the oldest first.
+    settled: VecDeque<(Tenant, StreamId, Position)>,
+    stopped: bool,
+}
+
+#[derive(Default)]
+struct Names {
+    ids: HashMap<Uuid, Position>,
+    streams: HashMap<StreamId, Newest>,
+}
+
+/// The newest event of a stream.
+#[derive(Clone, Copy)]
+struct Newest {
+    version: Version,
+    position: Position,
+}
+
+impl Tail {
+    /// An empty tail behind `head`.
+    pub(crate) fn new(head: Position, most_events: usize) -> Self {
+        let held = Held {
+            taken: Arc::default(),
+            waiting: Run::default(),
+            base: head.next().get(),
+            durable: head,
+            by_tenant: HashMap::new(),
+            settled: VecDeque::new(),
+            stopped: false,
+        };
+        Self { held: Mutex::new(held), filled: Condvar::new(), drained: Condvar::new(), most_events }
+    }
+
+    /// Adds the next event of the log, ordered and not yet durable.
+    pub(crate) fn push(&self, entry: Entry) {
+        self.held().push(entry);
+    }
+
+    /// Everything up to here is durable and may be indexed.
+    pub(crate) fn settle(&self, durable: Position) {
+        let mut held = self.held();
+        held.durable = durable;
+        if held.ready() >= WORTHWHILE || held.taken.entries.is_empty() {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits until there is room for more; `false` if there is none in time.
+    pub(crate) fn wait_for_room(&self, patience: Duration) -> bool {
+        let held = self.held();
+        if held.len() < self.most_events {
+            return true;
+        }
+        let full = |held: &mut Held| held.len() >= self.most_events && !held.stopped;
+        let waited = self.drained.wait_timeout_while(held, patience, full);
+        !waited.expect("no holder of the tail's lock panics").1.timed_out()
+    }
+
+    /// Where the event of this id is, if it is here.
+    pub(crate) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Option<Position> {
+        self.held().by_tenant.get(tenant)?.ids.get(&id).copied()
+    }
+
+    /// The version of a stream, if it is known here.
+    pub(crate) fn stream_version(&self, tenant: &Tenant, stream: &StreamId) -> Option<Version> {
+        self.held().by_tenant.get(tenant)?.streams.get(stream).map(|newest| newest.version)
+    }
+
+    /// The events of a stream that are here with `after < version ≤ up_to` and not behind `head`, oldest first.
+    pub(crate) fn stream_positions(
+        &self,
+        (tenant, stream): (&Tenant, &StreamId),
+        (after, up_to): (Version, Version),
+        head: Position,
+    ) -> Vec<(Version, Position)> {
+        let held = self.held();
+        let mut found: Vec<_> = held
+            .back_from(held.newest(tenant, stream))
+            .map(|entry| (entry.version, entry.position))
+            .take_while(|(version, _)| after < *version)
+            .filter(|(version, position)| version <= &up_to && position <= &head)
+            .collect();
+        found.reverse();
+        found
+    }
+
+    /// The positions here in `after < position ≤ up_to` whose event may be of this correlation, oldest first.
+    pub(crate) fn correlated(
+        &self,
+        tenant: &Tenant,
+        correlation: &str,
+        (after, up_to): (Position, Position),
+    ) -> Vec<Position> {
+        let own: Option<Uuid> = correlation.parse().ok();
+        let held = self.held();
+        let wanted = |entry: &&Entry| {
+            after < entry.position
+                && entry.position <= up_to
+                && entry.tenant == *tenant
+                && entry.correlation.as_deref().map_or(own == Some(entry.id), |given| given == correlation)
+        };
+        held.entries().filter(wanted).map(|entry| entry.position).collect()
+    }
+
+    /// The streams here that pass, as far as `head`, in no order.
+    pub(crate) fn list_streams(&self, list: &ListStreams, head: Position) -> Vec<StreamInfo> {
+        let held = self.held();
+        let Some(names) = held.by_tenant.get(&list.tenant) else { return Vec::new() };
+        let passing = names.streams.iter().filter(|(stream, _)| list.accepts(stream));
+        passing
+            .filter_map(|(stream, newest)| {
+                let last = held.back_from(Some(*newest)).find(|entry| entry.position <= head)?;
+                Some(StreamInfo {
+                    stream: stream.clone(),
+                    version: last.version,
+                    last_position: last.position,
+                })
+            })
+            .collect()
+    }
+
+    /// Takes what is durable, for the index; it stays visible here until [`Tail::let_go`]. Waits for something;
+    /// `None` once the end was asked for and nothing durable is left.
+    pub(crate) fn take(&self) -> Option<Taken> {
+        let mut held = self.held();
+        held = self
+            .filled
+            .wait_while(held, |held| held.ready() == 0 && !held.stopped)
+            .expect("no holder of the tail's lock panics");
+        if held.ready() < WORTHWHILE && !held.stopped {
+            let few = |held: &mut Held| held.ready() < WORTHWHILE && !held.stopped;
+            held = self
+                .filled
+                .wait_timeout_while(held, COMPANY, few)
+                .expect("no holder of the tail's lock panics")
+                .0;
+        }
+        let ready = held.ready();
+        if ready == 0 {
+            return None;
+        }
+        let later = Run {
+            entries: held.waiting.entries.split_off(ready),
+            before: held.waiting.before.split_off(ready),
+        };
+        held.taken = Arc::new(std::mem::replace(&mut held.waiting, later));
+        Some(Taken(held.taken.clone()))
+    }
+
+    /// What was taken is in the index now.
+    pub(crate) fn let_go(&self, taken: Taken) {
+        let mut held = self.held();
+        held.taken = Arc::default();
+        held.base += taken.entries().len() as u64;
+        for entry in taken.entries() {
+            held.forget(entry);
+        }
+        held.forget_settled();
+        drop(held);
+        self.drained.notify_all();
+    }
+
+    /// No more will come: [`Tail::take`] gives what is left and then `None`.
+    pub(crate) fn stop(&self) {
+        self.held().stopped = true;
+        self.filled.notify_all();
+        self.drained.notify_all();
+    }
+
+    /// Whether the end was asked for.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.held().stopped
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("no holder of the tail's lock panics")
+    }
+}
+
+/// A run of entries on its way to the index.
+pub(crate) struct Taken(Arc<Run>);
+
+impl Taken {
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.0.entries
+    }
+}
+
+impl Held {
+    fn push(&mut self, entry: Entry) {
+        let names = match self.by_tenant.get_mut(&entry.tenant) {
+            Some(names) => names,
+            None => self.by_tenant.entry(entry.tenant.clone()).or_default(),
+        };
+        names.ids.insert(entry.id, entry.position);
+        let newest = Newest { version: entry.version, position: entry.position };
+        let before = match names.streams.get_mut(&entry.stream) {
+            Some(known) => std::mem::replace(known, newest).position,
+            None => {
+                names.streams.insert(entry.stream.clone(), newest);
+                Position::START
+            }
+        };
+        self.waiting.before.push(before);
+        self.waiting.entries.push(entry);
+    }
+
+    fn len(&self) -> usize {
+        self.taken.entries.len() + self.waiting.entries.len()
+    }
+
+    /// How many of the waiting entries are durable.
+    fn ready(&self) -> usize {
+        let first = self.base + self.taken.entries.len() as u64;
+        let durable = (self.durable.get() + 1).saturating_sub(first);
+        self.waiting.entries.len().min(usize::try_from(durable).unwrap_or(usize::MAX))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.taken.entries.iter().chain(&self.waiting.entries)
+    }
+
+    fn newest(&self, tenant: &Tenant, stream: &StreamId) -> Option<Newest> {
+        self.by_tenant.get(tenant)?.streams.get(stream).copied()
+    }
+
+    /// The entry at a position and the position of the one before it in its stream.
+    fn get(&self, position: Position) -> Option<(&Entry, Position)> {
+        let at = usize::try_from(position.get().checked_sub(self.base)?).ok()?;
+        let taken = self.taken.entries.len();
+        let (run, at) = if at < taken { (&*self.taken, at) } else { (&self.waiting, at - taken) };
+        Some((run.entries.get(at)?, run.before[at]))
+    }
+
+    /// The entries of a stream from its newest back to the oldest that is here.
+    fn back_from(&self, newest: Option<Newest>) -> impl Iterator<Item = &Entry> {
+        let mut next = newest.map(|newest| newest.position);
+        std::iter::from_fn(move || {
+            let (entry, before) = self.get(next?)?;
+            next = Some(before);
+            Some(entry)
+        })
+    }
+
+    fn forget(&mut self, entry: &Entry) {
+        let Some(names) = self.by_tenant.get_mut(&entry.tenant) else { return };
+        if names.ids.get(&entry.id) == Some(&entry.position) {
+            names.ids.remove(&entry.id);
+        }
+        if names.streams.get(&entry.stream).is_some_and(|newest| newest.position == entry.position) {
+            self.settled.push_back((entry.tenant.clone(), entry.stream.clone(), entry.position));
+        }
+    }
+
+    fn forget_settled(&mut self) {
+        while self.settled.len() > REMEMBERED_STREAMS {
+            let Some((tenant, stream, position)) = self.settled.pop_front() else { return };
+            let Some(names) = self.by_tenant.get_mut(&tenant) else { continue };
+            if names.streams.get(&stream).is_some_and(|newest| newest.position == position) {
+                names.streams.remove(&stream);
+            }
+            if names.streams.is_empty() && names.ids.is_empty() {
+                self.by_tenant.remove(&tenant);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(position: u64, stream: &str, version: u64) -> Entry {
+        Entry {
+            position: Position::new(position),
+            tenant: Tenant::default(),
+            stream: stream.parse().expect("legal"),
+            version: Version::new(version),
+            id: Uuid::from_u128(u128::from(position)),
+            correlation: None,
+        }
+    }
+
+    fn tail() -> Tail {
+        let tail = Tail::new(Position::START, 10);
+        for (position, stream, version) in [(1, "a-1", 1), (2, "b-1", 1), (3, "a-1", 2), (4, "a-1", 3)] {
+            tail.push(entry(position, stream, version));
+        }
+        tail
+    }
+
+    fn versions(tail: &Tail, head: u64) -> Vec<u64> {
+        let (tenant, stream) = (Tenant::default(), "a-1".parse().expect("legal"));
+        let bounds = (Version::EMPTY, Version::new(u64::MAX));
+        let found = tail.stream_positions((&tenant, &stream), bounds, Position::new(head));
+        found.into_iter().map(|(version, _)| version.get()).collect()
+    }
+
+    #[test]
+    fn only_what_is_durable_is_taken_and_it_stays_visible_until_let_go() {
+        let tail = tail();
+        tail.settle(Position::new(3));
+        let taken = tail.take().expect("something is durable");
+        assert_eq!(taken.entries().len(), 3);
+        assert_eq!(versions(&tail, 4), [1, 2, 3]);
+        tail.let_go(taken);
+        assert_eq!(versions(&tail, 4), [3]);
+        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(1)), None);
+        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(4)), Some(Position::new(4)));
+    }
+
+    #[test]
+    fn nothing_behind_the_head_is_listed() {
+        assert_eq!(versions(&tail(), 3), [1, 2]);
+        let listed = tail().list_streams(&ListStreams::of(Tenant::default()), Position::new(1));
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].version, Version::new(1));
+    }
+
+    #[test]
+    fn a_full_tail_makes_the_writer_wait_and_then_refuse() {
+        let tail = Tail::new(Position::START, 1);
+        assert!(tail.wait_for_room(Duration::ZERO));
+        tail.push(entry(1, "a-1", 1));
+        assert!(!tail.wait_for_room(Duration::ZERO));
+        tail.settle(Position::new(1));
+        let taken = tail.take().expect("durable");
+        tail.let_go(taken);
+        assert!(tail.wait_for_room(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_stopped_tail_gives_what_is_left_and_then_ends() {
+        let tail = tail();
+        tail.settle(Position::new(4));
+        tail.stop();
+        let taken = tail.take().expect("left");
+        tail.let_go(taken);
+        assert!(tail.take().is_none());
+    }
+}

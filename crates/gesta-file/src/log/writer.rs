@@ -1,0 +1,358 @@
+//! The one thread that writes to the log.
+//!
+//! It takes what waits in the queue, decides each batch, writes all of them as one group with one write and one
+//! sync, and answers afterwards. No group is begun before the last one's sync has returned.
+
+use std::{fs, fs::File, os::unix::fs::FileExt, sync::Arc, time::Duration};
+
+use gesta_core::{
+    AppendError, Appended, AppendedEvent, Clock, Decision, Durability, Position, Timestamp, Version, decide,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Log,
+    folder::sync_names,
+    frame::{self, GROUP, Group},
+    prepare::{Fault, NEXT, Preparer},
+    recent,
+    segment::{self, HEADER, Header, Segment},
+};
+use crate::{
+    Options,
+    append::{Queue, Request},
+    index::Entry,
+    planted::{Bug, armed},
+};
+
+mod view;
+use view::View;
+
+/// The writer: its end of the queue, the open segment, the group it is putting together.
+pub(crate) struct Writer {
+    log: Arc<Log>,
+    preparer: Arc<Preparer>,
+    queue: Arc<Queue>,
+    requests: mpsc::Receiver<Request>,
+    open: Option<Open>,
+    next: Position,
+    recorded_at: Timestamp,
+    group: Pending,
+    clock: Arc<dyn Clock>,
+    patience: Duration,
+    group_bytes: usize,
+    segment_bytes: (u64, u64),
+    sync: bool,
+    /// How many batches were taken, for a planted bug.
+    taken: u64,
+}
+
+/// The segment that is being written.
+pub(crate) struct Open {
+    pub(crate) file: File,
+    pub(crate) segment: Arc<Segment>,
+    /// How far it is zeroed.
+    pub(crate) size: u64,
+    /// Whether the next one was asked for.
+    pub(crate) asked: bool,
+}
+
+/// A group that is ordered and not yet written.
+#[derive(Default)]
+struct Pending {
+    /// Room for the group frame, then the record frames.
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+}
+
+type Answer = Result<Appended, AppendError>;
+
+impl Writer {
+    pub(crate) fn new(
+        log: Arc<Log>,
+        preparer: Arc<Preparer>,
+        queue: Arc<Queue>,
+        requests: mpsc::Receiver<Request>,
+        open: Option<Open>,
+        last_recorded: Timestamp,
+        options: &Options,
+    ) -> Self {
+        let next = log.head().next();
+        Self {
+            log,
+            preparer,
+            queue,
+            requests,
+            open,
+            next,
+            recorded_at: last_recorded,
+            group: Pending::default(),
+            clock: options.clock.clone(),
+            patience: options.patience,
+            group_bytes: options.group_bytes,
+            segment_bytes: (options.first_segment_bytes, options.largest_segment_bytes),
+            sync: options.sync,
+            taken: 0,
+        }
+    }
+
+    /// The thread's loop: ends when the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| self.receive()) {
+            held = self.commit(first);
+        }
+    }
+
+    fn receive(&mut self) -> Option<Request> {
+        let request = self.requests.blocking_recv()?;
+        self.queue.taken(request.encoded.frames.len());
+        Some(request)
+    }
+
+    fn receive_waiting(&mut self) -> Option<Request> {
+        let request = self.requests.try_recv().ok()?;
+        self.queue.taken(request.encoded.frames.len());
+        Some(request)
+    }
+
+    /// Writes one group that begins with `first`; answers with a request that did not fit.
+    fn commit(&mut self, first: Request) -> Option<Request> {
+        if let Err(refusal) = self.admit(&first) {
+            let _ = first.reply.send(Err(refusal));
+            return None;
+        }
+        let open = self.open.as_ref().expect("a request is admitted to an open segment");
+        let room = usize::try_from(open.size - open.segment.end()).unwrap_or(usize::MAX);
+        self.group.bytes.resize(GROUP, 0);
+        self.order(first);
+        let mut held = None;
+        while self.group.bytes.len() < self.group_bytes
+            && let Some(request) = self.receive_waiting()
+        {
+            if room < self.group.bytes.len() + request.encoded.frames.len() {
+                held = Some(request);
+                break;
+            }
+            self.order(request);
+        }
+        self.flush();
+        held
+    }
+
+    /// Refuses before anything is written: after a failure, when the index is too far behind, when the disk is full.
+    fn admit(&mut self, first: &Request) -> Result<(), AppendError> {
+        if let Some(reason) = self.log.failure() {
+            return Err(failed(reason));
+        }
+        if !self.log.tail.wait_for_room(self.patience) {
+            return Err(AppendError::Busy { reason: "the index is behind the log".into() });
+        }
+        let needs = (GROUP + first.encoded.frames.len()) as u64;
+        match &self.open {
+            Some(open) if open.segment.end() + needs <= open.size => Ok(()),
+            _ => self.roll(needs),
+        }
+    }
+
+    /// Goes on in the next segment.
+    fn roll(&mut self, needs: u64) -> Result<(), AppendError> {
+        let size = self.next_size();
+        let ready = self.preparer.take(size, HEADER as u64 + needs).map_err(|fault| match fault {
+            Fault::NotNow(reason) => AppendError::Unavailable { reason },
+            Fault::Broken(reason) => {
+                self.log.fail(reason.clone());
+                failed(&reason)
+            }
+        })?;
+        match self.begin(&ready.file) {
+            Ok(segment) => {
+                let open =
+                    Open { file: ready.file, segment: segment.clone(), size: ready.size, asked: false };
+                self.log.chain.push(segment);
+                if let Some(full) = self.open.replace(open) {
+                    self.preparer.seal(full.segment);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let reason = format!("a segment could not be begun: {error}");
+                self.log.fail(reason.clone());
+                Err(failed(&reason))
+            }
+        }
+    }
+
+    /// Gives the prepared file its name and header. Name and folder are synced before anything in it counts: else a
+    /// power cut brings the old name back with acknowledged events under it.
+    fn begin(&self, file: &File) -> std::io::Result<Arc<Segment>> {
+        let (dir, first) = (&self.log.chain.dir, self.next);
+        fs::rename(dir.join(NEXT), dir.join(segment::name(first)))?;
+        if !armed(Bug::SegmentBeforeFolderSync) {
+            sync_names(dir)?;
+        }
+        let header = Header { incarnation: self.log.chain.incarnation, first };
+        file.write_all_at(&header.encode(), 0)?;
+        self.sync(file)?;
+        Ok(Arc::new(Segment::open(dir, first, Vec::new(), HEADER as u64)))
+    }
+
+    fn next_size(&self) -> u64 {
+        let (first, largest) = self.segment_bytes;
+        let doublings = self.log.chain.list().len().min(30) as u32;
+        first.saturating_mul(1 << doublings).min(largest)
+    }
+
+    fn sync(&self, file: &File) -> std::io::Result<()> {
+        if self.sync && !armed(Bug::SkipSync) { file.sync_data() } else { Ok(()) }
+    }
+
+    /// Gives a batch its place behind everything ordered so far, or finds out why not.
+    fn order(&mut self, mut request: Request) {
+        let answer = self.decide(&mut request);
+        let relaxed = request.batch.durability == Durability::Relaxed;
+        if relaxed || armed(Bug::AckBeforeSync) {
+            let _ = request.reply.send(answer);
+        } else {
+            self.group.answers.push((request.reply, answer));
+        }
+    }
+
+    fn decide(&mut self, request: &mut Request) -> Answer {
+        let batch = &mut request.batch;
+        let class = (batch.durability == Durability::Durable).then_some(self.log.class);
+        let mut view = View { log: &self.log, group: &self.group, first: self.first() };
+        if armed(Bug::VersionGte) || armed(Bug::VersionBeforeIds) {
+            view.misjudge(batch)?;
+        }
+        match decide(batch, &mut view)? {
+            Decision::Repeat(events) => Ok(Appended { events, repeated: true, durability: class }),
+            Decision::Append(versions) => {
+                Ok(Appended { events: self.place(request, &versions), repeated: false, durability: class })
+            }
+        }
+    }
+
+    /// The position of the group's first record.
+    fn first(&self) -> Position {
+        Position::new(self.next.get() - self.group.starts.len() as u64)
+    }
+
+    fn place(&mut self, request: &mut Request, versions: &[Version]) -> Vec<AppendedEvent> {
+        let (first, recorded_at) = (self.next, self.recorded_at.max(self.clock.now()));
+        let events = request.batch.events().zip(versions).enumerate();
+        let placed: Vec<_> = events
+            .map(|(index, ((_, event), version))| AppendedEvent {
+                id: event.id,
+                version: *version,
+                position: Position::new(first.get() + index as u64),
+                recorded_at,
+            })
+            .collect();
+        self.taken += 1;
+        if armed(Bug::LoseOneEvent) && self.taken.is_multiple_of(10_000) {
+            return placed;
+        }
+        request.encoded.place(&mut self.group.bytes, &mut self.group.starts, versions, first, recorded_at);
+        self.recorded_at = recorded_at;
+        self.next = Position::new(first.get() + placed.len() as u64);
+        let tenant = request.batch.tenant.clone();
+        let events =
+            request.batch.appends.drain(..).flat_map(|append| {
+                append.events.into_iter().map(move |event| (append.stream.clone(), event))
+            });
+        for ((stream, event), place) in events.zip(&placed) {
+            let correlation = event.metadata.correlation_id.filter(|given| !is_id(given, event.id));
+            let tenant = tenant.clone();
+            let AppendedEvent { id, version, position, .. } = *place;
+            self.log.tail.push(Entry { position, tenant, stream, version, id, correlation });
+        }
+        placed
+    }
+
+    /// Writes and syncs the group, lets it be read, and answers.
+    fn flush(&mut self) {
+        let first = self.first();
+        let mut group = std::mem::take(&mut self.group);
+        if group.starts.is_empty() {
+            return group.answer();
+        }
+        let capacity = group.bytes.len().next_power_of_two().min(1 << 20);
+        self.group.bytes = Vec::with_capacity(capacity);
+        let open = self.open.as_mut().expect("a group is flushed to an open segment");
+        let at = open.segment.end();
+        let extent = u32::try_from(group.bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
+        let frame = Group { first, records: group.starts.len() as u32, extent };
+        frame::write_group(&mut group.bytes, frame, self.log.chain.incarnation, at);
+
+        if armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync) {
+            publish(&self.log, open, first, &group);
+        }
+        let written = open.file.write_all_at(&group.bytes, at);
+        let durable = written.and_then(|()| self.sync(&self.open.as_ref().expect("it is open").file));
+        if let Err(error) = durable
+            && !armed(Bug::ContinueAfterEio)
+        {
+            let reason = format!("writing to the log failed: {error}");
+            self.log.fail(reason.clone());
+            return group.fail(&reason);
+        }
+        let open = self.open.as_mut().expect("a group is flushed to an open segment");
+        if !armed(Bug::VisibleBeforeDurable) && !armed(Bug::AckBeforeSync) {
+            publish(&self.log, open, first, &group);
+        }
+        group.answer();
+        self.look_ahead();
+    }
+
+    /// Asks for the next segment when this one is half full.
+    fn look_ahead(&mut self) {
+        let size = self.next_size();
+        if let Some(open) = &mut self.open
+            && !open.asked
+            && open.size / 2 < open.segment.end()
+        {
+            open.asked = true;
+            self.preparer.want(size, 0);
+        }
+    }
+}
+
+/// Lets a group be read. Whoever learns that its append is done finds it.
+fn publish(log: &Log, open: &Open, first: Position, group: &Pending) {
+    let at = open.segment.end();
+    let offsets: Vec<u32> = group.starts.iter().map(|start| at as u32 + start).collect();
+    open.segment.grow(&offsets, at + group.bytes.len() as u64);
+    let bytes = bytes::Bytes::copy_from_slice(&group.bytes);
+    log.recent.push(recent::Group { first, bytes, starts: group.starts.as_slice().into() });
+    let head = Position::new(first.get() + group.starts.len() as u64 - 1);
+    log.tail.settle(head);
+    log.head.send_replace(head);
+}
+
+impl Pending {
+    fn answer(self) {
+        for (reply, answer) in self.answers {
+            // Whoever asked may be gone; what was appended stays.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// The group was not written, or nobody knows: what was refused stays refused, all else is unknown.
+    fn fail(self, reason: &str) {
+        for (reply, answer) in self.answers {
+            let unknown = || AppendError::Unknown { reason: reason.to_owned() };
+            let _ = reply.send(answer.and_then(|_| Err(unknown())));
+        }
+    }
+}
+
+fn failed(reason: &str) -> AppendError {
+    AppendError::Unavailable { reason: format!("{reason}; look at the disk, then start again") }
+}
+
+/// Whether a correlation is the event's own id.
+fn is_id(correlation: &str, id: uuid::Uuid) -> bool {
+    id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == correlation
+}
