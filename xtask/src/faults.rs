@@ -70,7 +70,11 @@ fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
         "syscalls" => syscalls::run(options, binaries),
         _ => recovery_time::run(options, binaries),
     };
-    println!("{name}: {} in {:.0} s", if outcome.is_ok() { "ok" } else { "FAILED" }, began.elapsed().as_secs_f64());
+    println!(
+        "{name}: {} in {:.0} s",
+        if outcome.is_ok() { "ok" } else { "FAILED" },
+        began.elapsed().as_secs_f64()
+    );
     outcome
 }
 
@@ -130,7 +134,10 @@ fn controls(
     for (bug, rounds) in &chosen {
         match find(bug, *rounds) {
             Ok(figures) if figures.wrong.is_empty() => {
-                missed.push(format!("{bug} is not caught in {rounds} rounds: {}", options.again(name, *rounds, Some(bug))));
+                missed.push(format!(
+                    "{bug} is not caught in {rounds} rounds: {}",
+                    options.again(name, *rounds, Some(bug))
+                ));
             }
             Ok(figures) => {
                 caught += 1;

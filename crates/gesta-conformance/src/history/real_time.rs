@@ -65,7 +65,11 @@ fn append(
     let ids = || appends.iter().flat_map(|append| &append.ids);
     let placed = || ids().filter_map(|id| index.by_id.get(id)).map(|event| event.position);
     if let Outcome::Conflict { stream, actual } = outcome {
-        return conflict(index, appends, stream, *actual, verdict);
+        let window = conflict(index, appends, stream, *actual, verdict)?;
+        // Ids are looked up before versions: once the batch is there, it is a repeat and no conflict.
+        let effect = ids().next().filter(|first| index.effects.contains_key(first));
+        let most = effect.and_then(|_| placed().min()).unwrap_or(u64::MAX);
+        return Some(Window { most: window.most.min(most), ..window });
     }
     let effect = ids().next().and_then(|first| index.effects.get(first)).is_some_and(|effect| *effect == at);
     match outcome {

@@ -22,7 +22,7 @@ async fn good_histories_pass() {
 /// What an edit breaks, what it is called, and how it is done.
 type Edit = (Rule, &'static str, fn(&mut History));
 
-const EDITS: [Edit; 19] = [
+const EDITS: [Edit; 20] = [
     (Rule::Acknowledged, "an acknowledged event is lost from the end", lose_the_last),
     (Rule::Acknowledged, "a reply told another position", |h| first_place(h).0 += 1),
     (Rule::Acknowledged, "a reply told another version", |h| first_place(h).1 += 1),
@@ -34,6 +34,7 @@ const EDITS: [Edit; 19] = [
     (Rule::Dense, "two neighbours are swapped", |h| h.log.swap(3, 4)),
     (Rule::RealTime, "an append stands before one that was answered earlier", answer_late_first),
     (Rule::RealTime, "a conflict told a version long gone", |h| stale_conflict(h)),
+    (Rule::RealTime, "a retry of a success came back as a conflict", conflict_with_itself),
     (Rule::Slice, "a read left one out", |h| drop(long_read(h).remove(1))),
     (Rule::Slice, "a read saw two in the wrong order", |h| long_read(h).swap(0, 1)),
     (Rule::Backwards, "a client saw less than it had seen", read_again_and_see_nothing),
@@ -46,9 +47,9 @@ const EDITS: [Edit; 19] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edit_is_caught_by_its_rule() {
-    let mut caught = 0;
+    let (good, mut caught) = (good(3).await, 0);
     for (rule, name, edit) in EDITS {
-        let mut history = good(3).await;
+        let mut history = good.clone();
         edit(&mut history);
         let verdict = check(&history);
         assert!(verdict.of(rule) > 0, "{name} is not caught as {rule:?}: {verdict}");
@@ -125,6 +126,19 @@ fn stale_conflict(history: &mut History) {
     appends.retain(|append| append.stream == *stream);
     appends[0].expected = gesta_core::ExpectedVersion::Exact(gesta_core::Version::new(9_999));
     *actual = 1;
+}
+
+/// A retry at the end that compares versions before it looks its ids up.
+fn conflict_with_itself(history: &mut History) {
+    let stream = history.log[0].stream.clone();
+    let actual =
+        history.log.iter().rfind(|event| event.stream == stream).expect("the first at least").version;
+    let first = history.log[0].id;
+    let sent = appends(history).find(|(wanted, _)| wanted[0].ids[0] == first).expect("somebody sent it");
+    let mut again = sent.0.clone();
+    again[0].expected = gesta_core::ExpectedVersion::NoStream;
+    let what = What::Append { appends: again, outcome: Outcome::Conflict { stream, actual } };
+    history.operations.push(Operation { client: 77, invoked: u64::MAX - 3, returned: u64::MAX - 2, what });
 }
 
 fn long_read(history: &mut History) -> &mut Vec<Logged> {

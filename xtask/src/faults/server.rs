@@ -1,0 +1,127 @@
+//! The real server as a child process.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::http::Connection;
+
+/// How a server is started.
+#[derive(Clone)]
+pub(super) struct Setup {
+    /// The binary.
+    pub(super) binary: PathBuf,
+    /// Its data folder.
+    pub(super) data: PathBuf,
+    /// Where it writes what it has to say; outside the disk under test.
+    pub(super) log: PathBuf,
+    /// The bug that is armed, if any.
+    pub(super) planted: Option<String>,
+    /// Largest segment in bytes, small so that rolls are met.
+    pub(super) segment_bytes: u64,
+    /// A program in front of the binary, such as a tracer, with its arguments.
+    pub(super) wrapper: Vec<String>,
+}
+
+/// A running server.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// How long it took from the start of the process until it was ready.
+    pub(super) took: Duration,
+}
+
+/// A start that takes longer is a failure.
+const START: Duration = Duration::from_secs(60);
+
+impl Setup {
+    /// Starts the server and waits until it is ready.
+    pub(super) fn start(&self) -> Result<Server, String> {
+        let mut server = self.spawn()?;
+        server.wait_ready(self)?;
+        Ok(server)
+    }
+
+    /// Starts the process and waits for nothing.
+    pub(super) fn spawn(&self) -> Result<Server, String> {
+        let address = free_address()?;
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.map_err(|cause| format!("{}: {cause}", self.log.display()))?;
+        let errors = log.try_clone().map_err(|cause| cause.to_string())?;
+        let mut words = self.wrapper.iter().cloned().chain([self.binary.to_string_lossy().into_owned()]);
+        let mut command = Command::new(words.next().expect("there is the binary at least"));
+        command.args(words).arg("serve").stdin(Stdio::null()).stdout(log).stderr(errors);
+        command
+            .env("HOST", "127.0.0.1")
+            .env("PORT", address.port().to_string())
+            .env("GESTA_DATA", &self.data);
+        command.env("RUST_LOG", "warn").env("GESTA_REQUEST_LOG", "false").env_remove("GESTA_PLANTED");
+        command.env("GESTA_FIRST_SEGMENT_BYTES", self.segment_bytes.to_string());
+        command.env("GESTA_LARGEST_SEGMENT_BYTES", self.segment_bytes.to_string());
+        if let Some(bug) = &self.planted {
+            command.env("GESTA_PLANTED", bug);
+        }
+        let child = command.spawn().map_err(|cause| format!("{}: {cause}", self.binary.display()))?;
+        Ok(Server { child, address, took: Duration::ZERO })
+    }
+
+    /// The end of what the server said, for a failure's message.
+    pub(super) fn said(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
+    }
+}
+
+impl Server {
+    fn wait_ready(&mut self, setup: &Setup) -> Result<(), String> {
+        let began = Instant::now();
+        loop {
+            let ready = Connection::open(self.address).and_then(|mut to| to.get("/health/ready"));
+            if ready.is_ok_and(|reply| reply.status == 200) {
+                self.took = began.elapsed();
+                return Ok(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("the server ended at its start ({status}):\n{}", setup.said()));
+            }
+            if began.elapsed() > START {
+                self.kill();
+                return Err(format!("the server was not ready after {START:?}:\n{}", setup.said()));
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and waits until nothing of the process is left.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.and_then(|listener| listener.local_addr()).map_err(|cause| format!("no free port: {cause}"))
+}
+
+/// An empty folder of this name; whatever was there before is gone.
+pub(super) fn fresh_folder(path: &Path) -> Result<PathBuf, String> {
+    let _ = fs::remove_dir_all(path);
+    fs::create_dir_all(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    Ok(path.to_owned())
+}
