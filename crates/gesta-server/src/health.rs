@@ -97,7 +97,13 @@ pub struct Health {
 impl Health {
     /// Of a store and a server that started now.
     pub fn new(probe: Probe, telemetry: Arc<Telemetry>, stop: CancellationToken) -> Arc<Self> {
+        telemetry.measure(Arc::clone(&probe));
         Arc::new(Self { probe, telemetry, stop, started: Instant::now() })
+    }
+
+    /// Done when the server begins to stop: a long poll then answers with what it has.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
     }
 
     /// Everything, for `/health`.
@@ -142,12 +148,6 @@ impl Health {
         let ready = self.is_ready();
         let word = if ready { "ready" } else { "not_ready" };
         (code(ready), Json(serde_json::json!({ "status": word }))).into_response()
-    }
-
-    /// Brings the gauges of the store up to date.
-    pub(crate) fn measure(&self) {
-        let store = (self.probe)();
-        self.telemetry.set_positions(store.head.get(), store.indexed.get());
     }
 }
 

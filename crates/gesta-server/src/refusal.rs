@@ -11,14 +11,14 @@ use gesta_api::{Code, Problem};
 /// A request turned away before any work was done for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    problem: Problem,
+    problem: Box<Problem>,
     retry_after: Option<Duration>,
 }
 
 impl Refusal {
     /// Turned away for this reason.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { problem: Problem::new(code, detail), retry_after: None }
+        Self { problem: Box::new(Problem::new(code, detail)), retry_after: None }
     }
 
     /// The same, to be tried again after this time, rounded up to whole seconds.
@@ -53,7 +53,7 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(Box::new(self.problem));
+        response.extensions_mut().insert(self.problem);
         response
     }
 }

@@ -1,34 +1,139 @@
-//! The layers around all routes, from the outside in: measured and logged, shared with pages of other origins,
-//! and handed the gate that each route's guard asks.
+//! The rim: everything between the network and the routes.
+//!
+//! Any routes can be served with it. From the outside in: the accept loop with its limits, measuring and logging,
+//! pages of other origins, and the gate that the guard of each route asks.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    middleware::{from_fn, from_fn_with_state},
+    extract::Request,
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
 };
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accept,
+    auth::Authority,
     config::Config,
     cors::{self, Origins},
+    error::ServeError,
     gate::Gate,
+    listen,
+    quota::Quota,
     telemetry::{self, Observer, Telemetry},
 };
 
-/// The same routes with the layers of a server around them.
-pub(crate) fn around(router: Router, gate: Arc<Gate>, config: &Config, telemetry: Arc<Telemetry>) -> Router {
-    let observer = Observer { telemetry, log: config.request_log };
-    let mut router = router.layer(Extension(gate)).layer(from_fn(plain));
-    if !config.allowed_origins.is_empty() {
-        router = router.layer(from_fn_with_state(Origins::of(&config.allowed_origins), cors::share));
+/// How often gauges are brought up to date and the keys file is looked at.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// Everything between the network and the routes of one listener.
+#[derive(Clone)]
+pub struct Rim {
+    pub(crate) config: Arc<Config>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) quota: Arc<Quota>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Routes being served. Dropped without [`Serving::stop`], they stop at once and what is in flight is cut.
+pub struct Serving {
+    address: SocketAddr,
+    stop: CancellationToken,
+    accepting: JoinHandle<usize>,
+    upkeep: JoinHandle<()>,
+}
+
+impl Rim {
+    /// A rim for a listener at this address, guarded by the keys of a file. Fails when the network would be let in
+    /// unguarded, and when the keys cannot be read.
+    pub fn new(config: Config, address: SocketAddr, keys: Option<&Path>) -> Result<Self, ServeError> {
+        let authority = Arc::new(listen::authority(&config, address, keys)?);
+        let quota = Quota::new(&config);
+        let gate = Gate::new(Arc::clone(&authority), Arc::clone(&quota), &config);
+        let (telemetry, stop) = (Telemetry::new(), CancellationToken::new());
+        Ok(Self { config: Arc::new(config), authority, quota, telemetry, gate, stop })
     }
-    router.layer(from_fn_with_state(observer, telemetry::observe))
+
+    /// The same with the layers of a server around routes that were made with [`crate::auth::Guarded`].
+    pub fn around(&self, router: Router) -> Router {
+        let observer = Observer { telemetry: Arc::clone(&self.telemetry), log: self.config.request_log };
+        let mut router = router.layer(Extension(Arc::clone(&self.gate))).layer(from_fn(plain));
+        if !self.config.allowed_origins.is_empty() {
+            let origins = Origins::of(&self.config.allowed_origins);
+            router = router.layer(from_fn_with_state(origins, cors::share));
+        }
+        router.layer(from_fn_with_state(observer, telemetry::observe))
+    }
+
+    /// Serves these routes.
+    pub fn start(self, listener: TcpListener, router: Router) -> std::io::Result<Serving> {
+        let address = listener.local_addr()?;
+        let router = self.around(router);
+        let stop = self.stop.clone();
+        let upkeep = tokio::spawn(self.clone().keep_up());
+        let accepting = tokio::spawn(async move {
+            accept::serve(listener, router, &self.config, self.telemetry, self.stop).await
+        });
+        Ok(Serving { address, stop, accepting, upkeep })
+    }
+
+    async fn keep_up(self) {
+        let mut interval = tokio::time::interval(UPKEEP);
+        loop {
+            interval.tick().await;
+            self.telemetry.upkeep();
+            self.telemetry.set_sse_clients(self.quota.sse_clients());
+            match self.authority.reload() {
+                Ok(true) => tracing::info!("the keys file was read again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the former keys stay in force"),
+            }
+        }
+    }
+
+    /// How much is in use, and how much there may be.
+    pub fn quota(&self) -> Arc<Quota> {
+        Arc::clone(&self.quota)
+    }
+
+    /// What is measured.
+    pub fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::clone(&self.telemetry)
+    }
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, ends SSE streams, waits for the requests in flight up to the configured drain time, and
+    /// answers how many connections had to be cut.
+    pub async fn stop(mut self) -> usize {
+        self.stop.cancel();
+        let cut = (&mut self.accepting).await;
+        cut.inspect_err(|error| tracing::error!(%error, "the accept loop ended badly")).unwrap_or_default()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.accepting.abort();
+        self.upkeep.abort();
+    }
 }
 
 /// No browser guesses at what a reply is.
-async fn plain(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+async fn plain(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let nosniff = axum::http::HeaderValue::from_static("nosniff");
-    response.headers_mut().insert(axum::http::header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,6 +15,8 @@ use std::{
 use axum::http::Method;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use crate::health::Probe;
 
 mod describe;
 pub mod logs;
@@ -41,6 +43,7 @@ pub struct Telemetry {
     sse_clients: Gauge,
     memory: Gauge,
     open: AtomicUsize,
+    probe: OnceLock<Probe>,
 }
 
 /// An open connection, until dropped.
@@ -69,6 +72,7 @@ impl Telemetry {
             sse_clients: gauge("gesta_sse_clients"),
             memory: gauge("process_resident_memory_bytes"),
             open: AtomicUsize::new(0),
+            probe: OnceLock::new(),
             recorder,
             handle,
         })
@@ -105,10 +109,9 @@ impl Telemetry {
         self.lag.set(events as f64);
     }
 
-    /// How far the log goes, and how far it is indexed.
-    pub fn set_positions(&self, head: u64, indexed: u64) {
-        self.head.set(head as f64);
-        self.indexed.set(indexed as f64);
+    /// Asks this store for its positions whenever the metrics are asked for. The first one counts.
+    pub(crate) fn measure(&self, probe: Probe) {
+        let _ = self.probe.set(probe);
     }
 
     /// How many SSE clients there are.
@@ -124,6 +127,10 @@ impl Telemetry {
     /// All metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.connections.set(self.open_connections() as f64);
+        if let Some(store) = self.probe.get().map(|probe| probe()) {
+            self.head.set(store.head.get() as f64);
+            self.indexed.set(store.indexed.get() as f64);
+        }
         if let Some(bytes) = process::resident_bytes() {
             self.memory.set(bytes as f64);
         }

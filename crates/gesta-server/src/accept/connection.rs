@@ -91,13 +91,13 @@ impl Server {
         let refusal = self.check_head(&request);
         let mut request = request.map(|incoming| Body::new(Sent::new(incoming, Arc::clone(&progress))));
         request.extensions_mut().insert(peer);
-        let router = self.router.clone();
+        let (router, stop) = (self.router.clone(), self.stop.clone());
         async move {
             let response: Response = match refusal {
                 Some(refusal) => refusal.into_response(),
                 None => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
             };
-            Ok(response.map(|body| Reply::new(body, progress)))
+            Ok(Reply::of(response, progress, &stop))
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -36,15 +37,25 @@ pub(super) enum Phase {
 pub(super) struct Progress {
     phase: AtomicU8,
     unread: AtomicBool,
+    reader: AtomicWaker,
 }
 
 impl Progress {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { phase: AtomicU8::new(Phase::Opening as u8), unread: AtomicBool::new(false) })
+        Arc::new(Self {
+            phase: AtomicU8::new(Phase::Opening as u8),
+            unread: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        })
     }
 
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
+        if phase == Phase::Idle {
+            // A read that has waited since before the reply is not polled again by itself, and its alarm would never
+            // be set.
+            self.reader.wake();
+        }
     }
 
     fn phase(&self) -> Phase {
@@ -169,7 +180,11 @@ impl AsyncRead for Timed {
             }
             return Poll::Ready(read);
         }
-        this.arm(this.progress.phase());
+        let phase = this.progress.phase();
+        if phase == Phase::Busy {
+            this.progress.reader.register(cx.waker());
+        }
+        this.arm(phase);
         this.poll_alarm(cx).map(Err)
     }
 }

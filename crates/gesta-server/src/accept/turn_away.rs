@@ -43,7 +43,7 @@ pub(super) fn turn_away(
 /// The request is read first: a close with unread bytes would take the reply back.
 async fn tell(mut stream: TcpStream, detail: &str) -> std::io::Result<()> {
     let mut scrap = [0; 4096];
-    stream.read(&mut scrap).await?;
+    let _some = stream.read(&mut scrap).await?;
     let refusal = Refusal::new(Code::Overloaded, detail).retry_after(Duration::from_secs(5));
     let body = refusal.body();
     let head = format!(

@@ -1,0 +1,111 @@
+//! What a server stands on: a store with all that belongs to it.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use gesta_core::{CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, StreamCatalog};
+use gesta_file::{FileStore, OpenError, Options, StoreStatus};
+
+use crate::{
+    cursor::CursorKey,
+    error::ServeError,
+    health::{Probe, StoreReport},
+};
+
+/// A store with all that belongs to it.
+pub struct Backend {
+    /// The log.
+    pub(crate) store: Arc<dyn EventStore>,
+    /// Which streams there are.
+    pub(crate) catalog: Arc<dyn StreamCatalog>,
+    /// Where processors stopped.
+    pub(crate) checkpoints: Arc<dyn CheckpointStore>,
+    /// What cursors are sealed with.
+    pub(crate) cursors: CursorKey,
+    /// How the store is.
+    pub(crate) probe: Probe,
+    /// Where its files are; `None` in memory.
+    pub(crate) folder: Option<PathBuf>,
+    /// Closes the store, once nobody uses it any more.
+    pub(crate) close: BoxFuture<'static, Result<(), String>>,
+}
+
+impl Backend {
+    /// Everything in memory, gone with the process: for tests and for trying things out.
+    pub fn memory() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let wakeups = store.wakeups();
+        let durability = store.capabilities().durability;
+        Self {
+            catalog: Arc::clone(&store) as Arc<dyn StreamCatalog>,
+            checkpoints: Arc::new(MemoryCheckpoints::default()),
+            cursors: CursorKey::random(),
+            probe: Arc::new(move || StoreReport::working(wakeups.latest(), durability)),
+            folder: None,
+            close: Box::pin(async { Ok(()) }),
+            store,
+        }
+    }
+
+    /// The file store in this folder, made if there is none. The folder is locked until the server stops.
+    ///
+    /// Fails when the folder cannot be used: in use, not writable, of a newer release, damaged.
+    pub async fn file(folder: impl Into<PathBuf>, options: Options) -> Result<Self, ServeError> {
+        let folder = folder.into();
+        let refused = |reason| ServeError::Folder { folder: folder.clone(), reason };
+        let place = folder.clone();
+        let opened = tokio::task::spawn_blocking(move || FileStore::open(place, options)).await;
+        let store = opened
+            .map_err(|error| refused(error.to_string()))?
+            .map_err(|error| refused(with_remedy(&error)))?;
+        let cursors = CursorKey::open_or_make(&folder).map_err(|error| refused(error.to_string()))?;
+        let (probed, closed) = (store.clone(), store.clone());
+        Ok(Self {
+            catalog: Arc::new(store.clone()),
+            checkpoints: store.checkpoints(),
+            cursors,
+            probe: Arc::new(move || report(probed.status())),
+            folder: Some(folder),
+            close: Box::pin(async move {
+                closed.close().await;
+                closed.status().failure.map_or(Ok(()), Err)
+            }),
+            store: Arc::new(store),
+        })
+    }
+
+    /// The same with another log in front, such as one that fails on purpose.
+    pub fn with_store(mut self, wrap: impl FnOnce(Arc<dyn EventStore>) -> Arc<dyn EventStore>) -> Self {
+        self.store = wrap(self.store);
+        self
+    }
+}
+
+fn report(status: StoreStatus) -> StoreReport {
+    StoreReport {
+        indexed: status.index_watermark,
+        failed: status.failure,
+        segments: Some(status.segments as u64),
+        bytes: Some(status.bytes),
+        ..StoreReport::working(status.head, status.durability)
+    }
+}
+
+/// The store says what is wrong; what can be done about a folder is known here.
+fn with_remedy(error: &OpenError) -> String {
+    let kind = match error {
+        OpenError::Io { source, .. } => source.kind(),
+        _ => return error.to_string(),
+    };
+    let remedy = match kind {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; let this user write there, or choose another folder (GESTA_DATA, --data)"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; that is no folder: choose another one (GESTA_DATA, --data)"
+        }
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}

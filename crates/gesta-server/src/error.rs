@@ -1,0 +1,68 @@
+//! Why a server does not run.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+
+use crate::auth::keys::KeysError;
+
+/// Why a server cannot start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {host}:{port}: {source}")]
+    Address {
+        /// The host of the configuration.
+        host: String,
+        /// The port of the configuration.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody else listens there.
+    #[error("another program listens on {address}: stop it, or choose another port (PORT, --port)")]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The network would be let in without keys.
+    #[error(
+        "{address} can be reached from the network and there are no keys: make one with gesta keys make, or listen \
+         on 127.0.0.1 (HOST, --host)"
+    )]
+    NoKeys {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Keys and data would be readable on the way.
+    #[error(
+        "{address} can be reached from the network and this server speaks no TLS: put a proxy that does in front, \
+         then set GESTA_ALLOW_PLAIN_TEXT_ON_THE_NETWORK=true"
+    )]
+    PlainText {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The keys file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The data folder cannot be used.
+    #[error("the data folder {} cannot be used: {reason}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The groups cannot be read.
+    #[error("the groups cannot be opened: {reason}")]
+    Groups {
+        /// Why.
+        reason: String,
+    },
+    /// The store did not close cleanly; what it acknowledged is safe, the next start checks more.
+    #[error("the store did not close cleanly: {reason}")]
+    Close {
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,185 @@
+//! Starting and stopping a server.
+//!
+//! ```
+//! use gesta_server::{Backend, Config, start_on};
+//! use tokio::net::TcpListener;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let server = start_on(listener, Backend::memory(), Config::default()).await?;
+//! println!("{}", server.report());
+//! server.stop().await?;
+//! # Ok(()) }
+//! ```
+
+use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use gesta::Groups;
+use gesta_core::{DurabilityClass, SystemClock};
+use gesta_file::Options;
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{
+    app::{Parts, app},
+    backend::Backend,
+    config::Config,
+    error::ServeError,
+    listen,
+    rim::{Rim, Serving},
+};
+
+/// How long closing the store may take after the last request.
+const CLOSE: Duration = Duration::from_secs(10);
+
+/// A server that runs. Dropped without [`Running::stop`], it stops at once and cuts what is in flight.
+pub struct Running {
+    report: Report,
+    serving: Serving,
+    groups: Arc<Groups>,
+    close: BoxFuture<'static, Result<(), String>>,
+}
+
+/// What a server says when it has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its data is; `None` in memory.
+    pub folder: Option<PathBuf>,
+    /// What an acknowledgement survives.
+    pub durability: DurabilityClass,
+    /// Whether there are keys.
+    pub keys: bool,
+}
+
+/// Serves as configured, on the file store, until `shutdown` is done; then stops in good order. `started` is told
+/// once requests are answered.
+///
+/// ```no_run
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), gesta_server::ServeError> {
+/// let config = gesta_server::Config::default();
+/// let ctrl_c = async { tokio::signal::ctrl_c().await.expect("signals can be heard") };
+/// gesta_server::serve(config, |report| println!("{report}"), ctrl_c).await
+/// # }
+/// ```
+pub async fn serve(
+    config: Config,
+    started: impl FnOnce(&Report),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let listener = listen::listen(&config).await?;
+    listen::check(&config, &listener)?;
+    let backend = Backend::file(&config.data, Options::default()).await?;
+    let running = start_on(listener, backend, config).await?;
+    started(&running.report);
+    running.until(shutdown).await
+}
+
+/// Serves on this listener and backend until `shutdown` is done; then stops in good order.
+pub async fn serve_on(
+    listener: TcpListener,
+    backend: Backend,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    start_on(listener, backend, config).await?.until(shutdown).await
+}
+
+/// Starts a server on this listener and backend.
+pub async fn start_on(
+    listener: TcpListener,
+    backend: Backend,
+    mut config: Config,
+) -> Result<Running, ServeError> {
+    let address = listen::address(&config, &listener)?;
+    config.max_connections = listen::connections_that_fit(config.max_connections);
+    let keys = listen::keys_path(&config, backend.folder.as_deref());
+    let rim = Rim::new(config, address, keys.as_deref())?;
+    let durability = backend.store.capabilities().durability;
+    let report =
+        Report { address, folder: backend.folder.clone(), durability, keys: !rim.authority.is_open() };
+    let groups = open_groups(&backend).await?;
+    let parts = Parts::new(&rim, &backend, Arc::clone(&groups));
+    let lost = |source| ServeError::Address { host: address.ip().to_string(), port: address.port(), source };
+    let serving = rim.start(listener, app(parts)).map_err(lost)?;
+    Ok(Running { report, serving, groups, close: backend.close })
+}
+
+/// The groups of a backend, run by this process.
+pub(crate) fn open_groups(
+    backend: &Backend,
+) -> impl Future<Output = Result<Arc<Groups>, ServeError>> + Send + use<> {
+    let (store, checkpoints) = (Arc::clone(&backend.store), Arc::clone(&backend.checkpoints));
+    // The folder is locked: nobody else of this name can be alive, and a restart need not wait for its own leases.
+    let owner = "server".to_owned();
+    async move {
+        let opened = Groups::open(store, checkpoints, Arc::new(SystemClock), owner).await;
+        opened.map_err(|error| ServeError::Groups { reason: error.to_string() })
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.report.address
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.report.address)
+    }
+
+    /// What it says when it has started.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    async fn until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Report { address, durability, keys, .. } = self.report;
+        tracing::info!(%address, ?durability, keys, "started");
+        shutdown.await;
+        tracing::info!("stopping");
+        let stopped = self.stop().await;
+        tracing::info!(clean = stopped.is_ok(), "stopped");
+        stopped
+    }
+
+    /// Stops in good order: no new connections, the requests in flight, then the groups' checkpoints and the
+    /// store. Takes at most the configured drain time, and 10 s for groups and store.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        let cut = self.serving.stop().await;
+        if cut > 0 {
+            tracing::warn!(connections = cut, "connections were cut: they did not end in time");
+        }
+        let (groups, close) = (self.groups, self.close);
+        let rest = async move {
+            groups.shutdown().await;
+            drop(groups);
+            close.await
+        };
+        let closed = timeout(CLOSE, rest).await.unwrap_or_else(|_| Err(format!("not done in {CLOSE:?}")));
+        closed.map_err(|reason| ServeError::Close { reason })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, folder, durability, keys } = self;
+        let place =
+            folder.as_ref().map_or_else(|| "memory".to_owned(), |folder| folder.display().to_string());
+        let survives = match durability {
+            DurabilityClass::Volatile => "events are gone with the process",
+            DurabilityClass::Buffered => "an acknowledged event survives a kill, not a power cut",
+            DurabilityClass::Synced => "an acknowledged event survives a power cut",
+            _ => "an acknowledged event survives the loss of a replica",
+        };
+        let who = if *keys { "callers with a key" } else { "everybody who reaches it, any tenant" };
+        writeln!(f, "gesta {} on http://{address}", env!("CARGO_PKG_VERSION"))?;
+        writeln!(f, "  data      {place}: {survives}")?;
+        write!(f, "  open to   {who}")
+    }
+}

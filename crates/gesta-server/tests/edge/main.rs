@@ -1,0 +1,11 @@
+//! The rim over real sockets: every limit, every credential, and a good end.
+
+mod credentials;
+mod flood;
+mod memory;
+mod sizes;
+mod slow;
+mod start;
+mod stop;
+mod support;
+mod telling;

@@ -1,0 +1,127 @@
+//! Starting and stopping the whole server on a folder.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use gesta_server::{Backend, Config, Running, ServeError, serve, start_on};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, oneshot},
+};
+
+use crate::support::{Wire, get};
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
+}
+
+async fn on(folder: &Path) -> Result<Running, ServeError> {
+    let backend = Backend::file(folder, gesta_file::Options::default()).await?;
+    start_on(listener().await, backend, Config::default()).await
+}
+
+async fn ask(running: &Running, text: &str) -> crate::support::Reply {
+    let mut wire = Wire(tokio::net::TcpStream::connect(running.address()).await.expect("it listens"));
+    wire.send(text).await;
+    wire.reply().await
+}
+
+fn publish() -> String {
+    let body = r#"{"event_type":"sample.created","source_service":"test","payload":{"test":"data"}}"#;
+    let head =
+        "POST /api/v1/events/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn what_was_published_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = on(folder.path()).await.expect("starts");
+    let report = running.report().to_string();
+    assert!(report.contains(&running.url()) && report.contains("survives"), "{report}");
+    assert_eq!(ask(&running, &publish()).await.status, 200);
+    let page = ask(&running, &get("/api/v1/log?limit=1", "")).await;
+    let cursor =
+        page.body.split("\"cursor\":\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let cursor = cursor.unwrap_or_else(|| panic!("a cursor in {}", page.body));
+    running.stop().await.expect("stops");
+
+    let running = on(folder.path()).await.expect("starts again");
+    let health = ask(&running, &get("/health", "")).await;
+    assert!(health.body.contains("\"healthy\"") && health.body.contains("\"head\":1"), "{}", health.body);
+    let resumed = ask(&running, &get(&format!("/api/v1/log?after={cursor}"), "")).await;
+    assert_eq!(resumed.status, 200, "cursors live on: {}", resumed.body);
+    running.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn a_folder_in_use_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = on(folder.path()).await.expect("starts");
+    let refused = on(folder.path()).await.err().expect("refused").to_string();
+    assert!(refused.contains("in use by another process"), "{refused}");
+    running.stop().await.expect("stops");
+    on(folder.path()).await.expect("free again").stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_refused_with_a_remedy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "no folder").expect("written");
+    for place in [file.clone(), file.join("below")] {
+        let refused = on(&place).await.err().expect("refused").to_string();
+        assert!(refused.contains("choose another"), "{refused}");
+    }
+    let spoiled = tempfile::tempdir().expect("a folder");
+    on(spoiled.path()).await.expect("starts").stop().await.expect("stops");
+    std::fs::write(spoiled.path().join("cursor.key"), "short").expect("written");
+    let refused = on(spoiled.path()).await.err().expect("refused").to_string();
+    assert!(refused.contains("cursor.key is damaged"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_refused_before_the_folder_is_touched() {
+    let taken = listener().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let mut config = Config::default();
+    config.port = taken.local_addr().expect("bound").port();
+    config.data = data.clone();
+    let refused = serve(config, |_| {}, std::future::pending()).await.unwrap_err();
+    assert!(refused.to_string().contains("another program listens on"), "{refused}");
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn the_network_is_refused_before_the_folder_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = Config::default();
+    (config.host, config.port, config.data) = ("0.0.0.0".into(), 0, folder.path().join("data"));
+    let data = config.data.clone();
+    let refused = serve(config, |_| {}, std::future::pending()).await.unwrap_err();
+    assert!(matches!(refused, ServeError::NoKeys { .. }), "{refused}");
+    assert!(!data.exists());
+}
+
+#[tokio::test]
+async fn a_server_serves_until_it_is_told_to_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = Config::default();
+    (config.port, config.data) = (0, folder.path().to_owned());
+    let (told, started) = oneshot::channel();
+    let stop = Arc::new(Notify::new());
+    let until = {
+        let stop = Arc::clone(&stop);
+        async move { stop.notified().await }
+    };
+    let started_at =
+        move |report: &gesta_server::Report| told.send(report.address).expect("somebody listens");
+    let serving = tokio::spawn(serve(config, started_at, until));
+    let address = started.await.expect("it starts");
+    let mut wire = Wire(tokio::net::TcpStream::connect(address).await.expect("it listens"));
+    wire.send(&get("/health/ready", "")).await;
+    assert_eq!(wire.reply().await.status, 200);
+    stop.notify_one();
+    let ended = tokio::time::timeout(Duration::from_secs(15), serving).await.expect("within a bound");
+    ended.expect("no panic").expect("a good end");
+}
