@@ -1,12 +1,11 @@
 //! What handlers read from a request, and how they answer.
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::{FromRequest, FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
-use bytes::Bytes;
 use gesta_api::{Code, parse};
 use gesta_core::StreamId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,12 +18,13 @@ pub(crate) struct JsonBody<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         if !declares_json(request.headers()) {
             return Err(Failure::new(Code::UnsupportedContentType, "send Content-Type: application/json"));
         }
         let broken = |_| Failure::request("the body ended before it was complete");
-        let body = Bytes::from_request(request, state).await.map_err(broken)?;
+        // The gate has bounded it and taken it in.
+        let body = to_bytes(request.into_body(), usize::MAX).await.map_err(broken)?;
         Ok(Self(parse(&body)?))
     }
 }
