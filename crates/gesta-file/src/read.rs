@@ -101,6 +101,10 @@ impl<P: Pages> Stream for Events<P> {
                 this.left -= 1;
                 return Poll::Ready(Some(Ok(event)));
             }
+            // A reader that finds everything in memory would otherwise never let others run.
+            if std::pin::pin!(tokio::task::coop::consume_budget()).poll(context).is_pending() {
+                return Poll::Pending;
+            }
             let failed = match std::mem::replace(&mut this.state, State::Done) {
                 State::Done => return Poll::Ready(None),
                 State::Idle(mut pages) => match pages.quick(&this.log) {

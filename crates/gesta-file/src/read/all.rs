@@ -39,7 +39,7 @@ struct Forwards {
 
 impl Pages for Forwards {
     fn quick(&mut self, log: &Log) -> Option<Page> {
-        self.walk.recent(log, &self.filter)
+        if self.walk.is_done() { None } else { self.walk.recent(log, &self.filter) }
     }
 
     fn page(&mut self, log: &Log) -> Option<Page> {
