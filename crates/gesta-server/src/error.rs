@@ -26,7 +26,7 @@ pub enum ServeError {
     },
     /// The network would be let in without keys.
     #[error(
-        "{address} can be reached from the network and there are no keys: make one with gesta keys make, or listen \
+        "{address} can be reached from the network and there are no keys: make one with gesta keys create, or listen \
          on 127.0.0.1 (HOST, --host)"
     )]
     NoKeys {

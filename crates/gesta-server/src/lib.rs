@@ -55,4 +55,4 @@ pub use error::ServeError;
 pub use gate::Gate;
 pub use rim::{Rim, Serving};
 pub use routes::{declared, document};
-pub use run::{Report, Running, serve, serve_on, start_on};
+pub use run::{Report, Running, serve, serve_on, start, start_on};

@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 use gesta::Groups;
 use gesta_core::{DurabilityClass, SystemClock};
 use gesta_file::Options;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
     app::{Parts, app},
@@ -28,7 +28,11 @@ use crate::{
     error::ServeError,
     listen,
     rim::{Rim, Serving},
+    telemetry::Telemetry,
 };
+
+/// How often the groups are measured.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// How long closing the store may take after the last request.
 const CLOSE: Duration = Duration::from_secs(10);
@@ -37,6 +41,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 pub struct Running {
     report: Report,
     serving: Serving,
+    watch: Watch,
     groups: Arc<Groups>,
     close: BoxFuture<'static, Result<(), String>>,
 }
@@ -55,28 +60,27 @@ pub struct Report {
     pub keys: bool,
 }
 
-/// Serves as configured, on the file store, until `shutdown` is done; then stops in good order. `started` is told
-/// once requests are answered.
+/// Starts a server as configured, on the file store.
 ///
 /// ```no_run
 /// # #[tokio::main]
-/// # async fn main() -> Result<(), gesta_server::ServeError> {
-/// let config = gesta_server::Config::default();
-/// let ctrl_c = async { tokio::signal::ctrl_c().await.expect("signals can be heard") };
-/// gesta_server::serve(config, |report| println!("{report}"), ctrl_c).await
-/// # }
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let running = gesta_server::start(gesta_server::Config::default()).await?;
+/// println!("{}", running.report());
+/// tokio::signal::ctrl_c().await?;
+/// running.stop().await?;
+/// # Ok(()) }
 /// ```
-pub async fn serve(
-    config: Config,
-    started: impl FnOnce(&Report),
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
+pub async fn start(config: Config) -> Result<Running, ServeError> {
     let listener = listen::listen(&config).await?;
     listen::check(&config, &listener)?;
     let backend = Backend::file(&config.data, Options::default()).await?;
-    let running = start_on(listener, backend, config).await?;
-    started(&running.report);
-    running.until(shutdown).await
+    start_on(listener, backend, config).await
+}
+
+/// Starts a server as configured, runs it until `shutdown` is done, then stops it in good order.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    start(config).await?.until(shutdown).await
 }
 
 /// Serves on this listener and backend until `shutdown` is done; then stops in good order.
@@ -105,8 +109,9 @@ pub async fn start_on(
     let groups = open_groups(&backend).await?;
     let parts = Parts::new(&rim, &backend, Arc::clone(&groups));
     let lost = |source| ServeError::Address { host: address.ip().to_string(), port: address.port(), source };
+    let watch = Watch(tokio::spawn(watch_groups(Arc::clone(&groups), Arc::clone(&rim.telemetry))));
     let serving = rim.start(listener, app(parts)).map_err(lost)?;
-    Ok(Running { report, serving, groups, close: backend.close })
+    Ok(Running { report, serving, watch, groups, close: backend.close })
 }
 
 /// The groups of a backend, run by this process.
@@ -119,6 +124,26 @@ pub(crate) fn open_groups(
     async move {
         let opened = Groups::open(store, checkpoints, Arc::new(SystemClock), owner).await;
         opened.map_err(|error| ServeError::Groups { reason: error.to_string() })
+    }
+}
+
+/// A task that ends with its owner.
+struct Watch(JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn watch_groups(groups: Arc<Groups>, telemetry: Arc<Telemetry>) {
+    let mut interval = tokio::time::interval(WATCH);
+    loop {
+        interval.tick().await;
+        // What cannot be read now is measured next time; whoever uses the group is told why.
+        let Ok(all) = groups.list_of_all_tenants().await else { continue };
+        let lag = all.iter().map(|group| group.lag).max().unwrap_or(0);
+        telemetry.set_groups(lag, all.iter().map(|group| group.statistics.parked).sum());
     }
 }
 
@@ -155,6 +180,7 @@ impl Running {
         if cut > 0 {
             tracing::warn!(connections = cut, "connections were cut: they did not end in time");
         }
+        drop(self.watch);
         let (groups, close) = (self.groups, self.close);
         let rest = async move {
             groups.shutdown().await;

@@ -99,14 +99,10 @@ impl Telemetry {
         self.consume_failed.increment(deliveries as u64);
     }
 
-    /// So many events were parked.
-    pub fn dead_lettered(&self, events: usize) {
-        self.dead_lettered.increment(events as u64);
-    }
-
-    /// How many events the slowest group is behind, over all groups.
-    pub fn set_consumer_lag(&self, events: u64) {
-        self.lag.set(events as f64);
+    /// How the groups do: the greatest lag, and how many events were parked in all of them so far.
+    pub(crate) fn set_groups(&self, lag: u64, parked: u64) {
+        self.lag.set(lag as f64);
+        self.dead_lettered.absolute(parked);
     }
 
     /// Asks this store for its positions whenever the metrics are asked for. The first one counts.

@@ -132,6 +132,16 @@ impl Groups {
         Ok(found)
     }
 
+    /// The groups of every tenant: for whoever runs the log, never for a tenant.
+    pub async fn list_of_all_tenants(&self) -> Result<Vec<GroupInfo>, GroupError> {
+        self.search().await?;
+        let mut found = Vec::new();
+        for tenant in self.context.registry.tenants() {
+            found.extend(self.list(&tenant).await?);
+        }
+        Ok(found)
+    }
+
     /// A group and how far it is.
     pub async fn info(&self, tenant: &Tenant, name: &str) -> Result<GroupInfo, GroupError> {
         let (reply, answer) = oneshot::channel();

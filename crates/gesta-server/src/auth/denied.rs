@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 #[non_exhaustive]
 pub enum Denied {
     /// No credential.
-    #[error("send a key: Authorization: Bearer gk_…; gesta keys make prints one")]
+    #[error("send a key: Authorization: Bearer gk_…; gesta keys create prints one")]
     NoKey,
     /// A credential that is not ours, was revoked, or is malformed: which of these is not told.
     #[error("the key is not valid: ask whoever runs the server for one")]

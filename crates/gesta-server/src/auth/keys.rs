@@ -160,6 +160,9 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), KeysError> {
 /// The whole file is written beside and renamed, so that a reader sees the old list or the new one.
 fn write(path: &Path, keys: Vec<KeyInfo>) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { path: path.into(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(io)?;
+    }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let text = serde_json::to_vec_pretty(&File { format: FORMAT, keys }).expect("a list of keys is JSON");
     let mut options = OpenOptions::new();

@@ -161,9 +161,6 @@ pub(crate) async fn nack(
     app.replays.settle(&caller.tenant, &group, &request.delivery_ids);
     app.counters.of(&caller.tenant).failed.add(nacked);
     app.parts.telemetry.consume_failed(nacked);
-    if park {
-        app.parts.telemetry.dead_lettered(nacked);
-    }
     Ok(json(StatusCode::OK, &NackReply { nacked }))
 }
 

@@ -20,7 +20,10 @@ pub(super) fn describe() {
     describe_counter!("event_publish_failed_total", "Events that were not taken.");
     describe_counter!("event_consumed_total", "Deliveries acknowledged.");
     describe_counter!("event_consume_failed_total", "Deliveries refused by their consumer.");
-    describe_counter!("dlq_messages_total", "Events parked after their last attempt.");
+    describe_counter!(
+        "dlq_messages_total",
+        "Events parked in groups, removed groups included while the server runs."
+    );
     describe_gauge!("consumer_lag_messages", "Events the slowest group is behind the head.");
     describe_gauge!("gesta_head_position", "The highest readable position.");
     describe_gauge!("gesta_index_position", "The position up to which the log is indexed.");

@@ -186,7 +186,7 @@ async fn the_network_is_not_let_in_unguarded() {
         Rim::new(config, any, keys).err().map(|error| error.to_string())
     };
     let no_keys = refused(None, |_| {}).expect("refused");
-    assert!(no_keys.contains("gesta keys make") && no_keys.contains("127.0.0.1"), "{no_keys}");
+    assert!(no_keys.contains("gesta keys create") && no_keys.contains("127.0.0.1"), "{no_keys}");
     let plain = refused(Some(&*file), |_| {}).expect("refused");
     assert!(plain.contains("TLS"), "{plain}");
     assert_eq!(refused(None, |config| config.allow_anyone_on_the_network = true), None);

@@ -1,14 +1,22 @@
 //! Starting and stopping the whole server on a folder.
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-use gesta_server::{Backend, Config, Running, ServeError, serve, start_on};
-use tokio::{
-    net::TcpListener,
-    sync::{Notify, oneshot},
+use std::{
+    path::Path,
+    time::{Duration, Instant},
 };
 
-use crate::support::{Wire, get};
+use gesta_core::Tenant;
+use gesta_server::{
+    Backend, Config, Running, ServeError,
+    auth::keys::{self, Granted},
+    serve, serve_on, start_on,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+use crate::support::{PATIENCE, Wire, get};
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.expect("a free port")
@@ -20,7 +28,7 @@ async fn on(folder: &Path) -> Result<Running, ServeError> {
 }
 
 async fn ask(running: &Running, text: &str) -> crate::support::Reply {
-    let mut wire = Wire(tokio::net::TcpStream::connect(running.address()).await.expect("it listens"));
+    let mut wire = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
     wire.send(text).await;
     wire.reply().await
 }
@@ -87,7 +95,7 @@ async fn a_port_in_use_is_refused_before_the_folder_is_touched() {
     let mut config = Config::default();
     config.port = taken.local_addr().expect("bound").port();
     config.data = data.clone();
-    let refused = serve(config, |_| {}, std::future::pending()).await.unwrap_err();
+    let refused = serve(config, std::future::pending()).await.unwrap_err();
     assert!(refused.to_string().contains("another program listens on"), "{refused}");
     assert!(!data.exists());
 }
@@ -98,7 +106,7 @@ async fn the_network_is_refused_before_the_folder_is_touched() {
     let mut config = Config::default();
     (config.host, config.port, config.data) = ("0.0.0.0".into(), 0, folder.path().join("data"));
     let data = config.data.clone();
-    let refused = serve(config, |_| {}, std::future::pending()).await.unwrap_err();
+    let refused = serve(config, std::future::pending()).await.unwrap_err();
     assert!(matches!(refused, ServeError::NoKeys { .. }), "{refused}");
     assert!(!data.exists());
 }
@@ -106,22 +114,61 @@ async fn the_network_is_refused_before_the_folder_is_touched() {
 #[tokio::test]
 async fn a_server_serves_until_it_is_told_to_stop() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut config = Config::default();
-    (config.port, config.data) = (0, folder.path().to_owned());
-    let (told, started) = oneshot::channel();
-    let stop = Arc::new(Notify::new());
-    let until = {
-        let stop = Arc::clone(&stop);
-        async move { stop.notified().await }
-    };
-    let started_at =
-        move |report: &gesta_server::Report| told.send(report.address).expect("somebody listens");
-    let serving = tokio::spawn(serve(config, started_at, until));
-    let address = started.await.expect("it starts");
-    let mut wire = Wire(tokio::net::TcpStream::connect(address).await.expect("it listens"));
+    let backend = Backend::file(folder.path(), gesta_file::Options::default()).await.expect("opens");
+    let listener = listener().await;
+    let address = listener.local_addr().expect("bound");
+    let (stop, told) = oneshot::channel();
+    let until = async { told.await.expect("somebody says so") };
+    let serving = tokio::spawn(serve_on(listener, backend, Config::default(), until));
+    let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
     wire.send(&get("/health/ready", "")).await;
     assert_eq!(wire.reply().await.status, 200);
-    stop.notify_one();
+    stop.send(()).expect("it runs");
     let ended = tokio::time::timeout(Duration::from_secs(15), serving).await.expect("within a bound");
     ended.expect("no panic").expect("a good end");
+}
+
+#[tokio::test]
+async fn keys_may_be_made_before_the_first_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let made = keys::make(&data.join("keys.json"), &Tenant::default(), Granted::All).expect("made");
+    let running = on(&data).await.expect("starts");
+    assert!(running.report().keys);
+    assert_eq!(ask(&running, &get("/api/v1/log/head", "")).await.status, 401);
+    let bearer = format!("authorization: Bearer {}\r\n", made.key);
+    assert_eq!(ask(&running, &get("/api/v1/log/head", &bearer)).await.status, 200);
+    running.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn metrics_tell_how_groups_do() {
+    let running = start_on(listener().await, Backend::memory(), Config::default()).await.expect("starts");
+    let post = |path: &str, body: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let subscribed = ask(&running, &post("/api/v1/events/subscribe", r#"{"read_latest":false}"#)).await;
+    assert_eq!(subscribed.status, 200, "{}", subscribed.body);
+    for _ in 0..3 {
+        assert_eq!(ask(&running, &publish()).await.status, 200);
+    }
+    let start = Instant::now();
+    loop {
+        let metrics = ask(&running, &get("/metrics", "")).await.body;
+        assert!(metrics.contains("event_published_total 3"), "{metrics}");
+        let gauge = |name: &str| {
+            let line =
+                metrics.lines().find_map(|line| line.strip_prefix(name)).expect("it is there from the start");
+            line.trim().parse::<u64>().expect("a number")
+        };
+        // The group begins at the beginning and nobody has pulled: it is as far behind as the log is long.
+        let (head, lag) = (gauge("gesta_head_position "), gauge("consumer_lag_messages "));
+        if head > 3 && lag == head {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "{metrics}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    running.stop().await.expect("stops");
 }

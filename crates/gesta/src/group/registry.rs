@@ -1,7 +1,7 @@
 //! Which groups there are, and which of them have an actor.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
 };
 
@@ -46,6 +46,11 @@ impl Registry {
 
     pub(super) fn holds(&self, tenant: &Tenant, name: &str) -> bool {
         self.inner().groups.contains_key(&(tenant.clone(), name.to_owned()))
+    }
+
+    /// Who has groups.
+    pub(super) fn tenants(&self) -> BTreeSet<Tenant> {
+        self.inner().groups.keys().map(|(tenant, _)| tenant.clone()).collect()
     }
 
     /// The names of a tenant's groups.
