@@ -38,7 +38,7 @@ settings! {
         log: String = "info", "RUST_LOG";
         /// Whether each request is logged.
         request_log: bool = "true", "GESTA_REQUEST_LOG";
-        /// Whether /metrics answers.
+        /// Whether /metrics answers; ENABLE_METRICS is an older name of it.
         metrics: bool = "true", "GESTA_METRICS";
         /// Origins of web pages that may call the server, separated by commas; none by default.
         allowed_origins: Vec<String> = "", "GESTA_ALLOWED_ORIGINS";
@@ -71,6 +71,8 @@ settings! {
         max_head_bytes: usize = "32768", "GESTA_MAX_HEAD_BYTES";
         /// Most bytes of a body: a batch of 8 MiB and its JSON around it, more when data is base64.
         max_body_bytes: usize = "12582912", "GESTA_MAX_BODY_BYTES";
+        /// Most events of one request; no store takes more than 500.
+        max_events_per_batch: usize = "500", "MAX_EVENTS_PER_BATCH";
         /// Most bytes of all bodies held at once.
         max_body_bytes_in_flight: usize = "134217728", "GESTA_MAX_BODY_BYTES_IN_FLIGHT";
         /// Most requests worked on at once, long polls included.
@@ -82,7 +84,23 @@ settings! {
     }
 }
 
+/// Other names of settings, from the service that this one takes over from.
+const ALIASES: [(&str, &str); 1] = [("GESTA_METRICS", "ENABLE_METRICS")];
+
 impl Config {
+    /// The defaults, changed by what `variable` gives for the names in the environment. Fails on a value that cannot
+    /// be read, and on a setting of the former service that would have no effect here.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        if let Some(given) = variable("EVENT_RETENTION_HOURS") {
+            let expected = "the log forgets nothing by age, so unset it";
+            return Err(ConfigError { variable: "EVENT_RETENTION_HOURS", given, expected });
+        }
+        Self::read(|name| {
+            let alias = ALIASES.iter().find(|(of, _)| *of == name);
+            variable(name).or_else(|| alias.and_then(|(_, alias)| variable(alias)))
+        })
+    }
+
     /// The keys file that is meant: the one that is set, or `keys.json` in the data folder.
     pub fn keys_path(&self) -> PathBuf {
         self.keys_file.clone().unwrap_or_else(|| self.data.join("keys.json"))
@@ -107,6 +125,16 @@ mod tests {
         let wrong = |name: &str| (name == "GESTA_DRAIN").then(|| "soon".to_owned());
         let error = Config::from_environment(wrong).unwrap_err().to_string();
         assert!(error.contains("GESTA_DRAIN") && error.contains("soon"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_the_former_service_are_honoured_or_refused() {
+        let given = |set: &'static str, value: &'static str| {
+            Config::from_environment(move |name| (name == set).then(|| value.to_owned()))
+        };
+        assert!(!given("ENABLE_METRICS", "false").unwrap().metrics);
+        assert_eq!(given("MAX_EVENTS_PER_BATCH", "100").unwrap().max_events_per_batch, 100);
+        assert!(given("EVENT_RETENTION_HOURS", "24").is_err());
     }
 
     #[test]

@@ -14,6 +14,10 @@ const SEND: &str = "authorization, content-type, idempotency-key, if-match, if-n
                     traceparent, tracestate, x-request-id, x-correlation-id, gesta-tenant";
 const SEE: &str = "etag, link, location, retry-after, x-request-id";
 
+/// Marks a request from a page of an allowed origin.
+#[derive(Clone, Copy)]
+pub(crate) struct FromAllowedOrigin;
+
 /// The origins a configuration names.
 #[derive(Clone)]
 pub(crate) struct Origins(Arc<[HeaderValue]>);
@@ -30,8 +34,9 @@ impl Origins {
 }
 
 /// The layer that answers preflights and marks the replies to allowed origins.
-pub(crate) async fn share(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+pub(crate) async fn share(State(origins): State<Origins>, mut request: Request, next: Next) -> Response {
     let Some(origin) = origins.allowed(request.headers()) else { return next.run(request).await };
+    request.extensions_mut().insert(FromAllowedOrigin);
     let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if request.method() == Method::OPTIONS && asks {
         preflight().into_response()

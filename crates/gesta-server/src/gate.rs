@@ -2,6 +2,7 @@
 //! room, and the whole body within its limits.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use gesta_api::Code;
 
 use crate::{
@@ -71,13 +73,21 @@ impl Gate {
         marked(response, caller)
     }
 
-    /// A handler that takes too long is given up; what it began may still take effect.
+    /// A handler that takes too long is given up; what it began may still take effect. One that panics has a bug,
+    /// which costs this reply and nothing else.
     async fn answer(&self, request: Request, next: Next) -> Response {
-        let late = || {
-            let detail = "the reply took too long; send the same request with the same ids again";
-            Refusal::new(Code::OutcomeUnknown, detail).retry_after(Duration::from_secs(1)).into_response()
-        };
-        tokio::time::timeout(self.reply_timeout, next.run(request)).await.unwrap_or_else(|_| late())
+        let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(self.reply_timeout, handled).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => {
+                let detail = "the server has a bug here, which it has logged: report it with the request id";
+                Refusal::new(Code::Internal, detail).into_response()
+            }
+            Err(_) => {
+                let detail = "the reply took too long; send the same request with the same ids again";
+                Refusal::new(Code::OutcomeUnknown, detail).retry_after(Duration::from_secs(1)).into_response()
+            }
+        }
     }
 }
 

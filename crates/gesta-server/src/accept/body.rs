@@ -5,13 +5,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{body::Body, http::header, response::Response};
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use super::timed::{Phase, Progress};
 
@@ -59,13 +60,24 @@ impl Drop for Sent {
 pub(super) struct Reply {
     body: Body,
     progress: Arc<Progress>,
-    /// Of an endless reply only: when the server stops, it ends.
-    stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    over: bool,
+    ending: Ending,
 }
 
-/// The last words of an SSE stream that ends because the server stops.
-const STOPPING: &[u8] = b": the server stops, connect again\n\n";
+/// How the reply ends when the server stops.
+enum Ending {
+    /// By itself, soon enough.
+    Own,
+    /// It is endless: done when the server stops and its own last words had their time.
+    Endless(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// The last words are said.
+    Over,
+}
+
+/// How long an endless reply may take for last words of its own.
+const OWN_WORDS: Duration = Duration::from_secs(1);
+
+/// What ends a stream that has none.
+const LAST_WORDS: &[u8] = b": the server stops, connect again\n\n";
 
 impl Reply {
     pub(super) fn of(
@@ -75,9 +87,14 @@ impl Reply {
     ) -> http::Response<Self> {
         let kind = response.headers().get(header::CONTENT_TYPE);
         let endless = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let stop = endless.then(|| Box::pin(stop.clone().cancelled_owned()));
-        response.map(|body| Self { body, progress, stop, over: false })
+        let ending = if endless { Ending::Endless(Box::pin(end_of(stop.clone()))) } else { Ending::Own };
+        response.map(|body| Self { body, progress, ending })
     }
+}
+
+async fn end_of(stop: CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(OWN_WORDS).await;
 }
 
 impl hyper::body::Body for Reply {
@@ -88,18 +105,20 @@ impl hyper::body::Body for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.over {
-            return Poll::Ready(None);
-        }
-        if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready()) {
-            self.over = true;
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(STOPPING)))));
+        let over = match &mut self.ending {
+            Ending::Own => false,
+            Ending::Endless(end) => end.as_mut().poll(cx).is_ready(),
+            Ending::Over => return Poll::Ready(None),
+        };
+        if over {
+            self.ending = Ending::Over;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(LAST_WORDS)))));
         }
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over || self.body.is_end_stream()
+        matches!(self.ending, Ending::Over) || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -77,7 +77,7 @@ impl Authority {
     pub fn identify(&self, request: &Request) -> Result<Caller, Denied> {
         let headers = request.headers();
         match &self.0 {
-            Mode::Open { local: true } if !host::is_local(headers, request.uri()) => Err(Denied::ForeignHost),
+            Mode::Open { local: true } if !host::is_local(request) => Err(Denied::ForeignHost),
             Mode::Open { .. } => {
                 let tenant = wanted_tenant(headers)?.unwrap_or_default();
                 Ok(Caller { tenant, principal: "local".into(), grants: Grants::All })

@@ -2,19 +2,23 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::{extract::Request, http::header};
+
+use crate::cors::FromAllowedOrigin;
 
 /// Whether a request is meant for this machine and comes from no foreign web page.
 ///
 /// A page of any site can make a browser on this machine send requests to 127.0.0.1, under a name that it lets
 /// point there (DNS rebinding) or as a plain cross-origin request. Both carry their own name.
-pub(super) fn is_local(headers: &HeaderMap, uri: &Uri) -> bool {
+pub(super) fn is_local(request: &Request) -> bool {
+    let headers = request.headers();
     let host = match headers.get(header::HOST) {
         Some(value) => value.to_str().ok(),
-        None => uri.authority().map(http::uri::Authority::as_str),
+        None => request.uri().authority().map(http::uri::Authority::as_str),
     };
     let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or_default());
-    host.is_some_and(is_loopback_authority) && origin.is_none_or(is_loopback_origin)
+    let allowed = request.extensions().get::<FromAllowedOrigin>().is_some();
+    host.is_some_and(is_loopback_authority) && (allowed || origin.is_none_or(is_loopback_origin))
 }
 
 fn is_loopback_origin(origin: &str) -> bool {
@@ -52,14 +56,16 @@ mod tests {
 
     #[test]
     fn a_foreign_origin_is_not_local() {
-        let headers = |origin: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, "localhost:8087".parse().unwrap());
-            headers.insert(header::ORIGIN, origin.parse().unwrap());
-            headers
+        let from = |origin: &str| {
+            let request =
+                Request::builder().header(header::HOST, "localhost:8087").header(header::ORIGIN, origin);
+            request.body(axum::body::Body::empty()).unwrap()
         };
-        assert!(is_local(&headers("http://localhost:3000"), &Uri::default()));
-        assert!(!is_local(&headers("https://evil.example"), &Uri::default()));
-        assert!(!is_local(&headers("null"), &Uri::default()));
+        assert!(is_local(&from("http://localhost:3000")));
+        assert!(!is_local(&from("https://evil.example")));
+        assert!(!is_local(&from("null")));
+        let mut allowed = from("https://console.example");
+        allowed.extensions_mut().insert(FromAllowedOrigin);
+        assert!(is_local(&allowed));
     }
 }

@@ -46,32 +46,16 @@ macro_rules! settings {
                 text: concat!($($text),+).trim_ascii(),
             }),*];
 
-            /// The defaults, changed by what `variable` gives for the names in the environment.
-            pub fn from_environment(
+            fn read(
                 variable: impl Fn(&str) -> Option<String>,
             ) -> Result<Self, $crate::config::ConfigError> {
                 Ok(Self { $($field: $crate::config::setting::read($variable, variable($variable), $default)?,)* })
-            }
-
-            /// Changes the setting of this field or variable.
-            pub fn set(&mut self, name: &str, text: &str) -> Result<(), $crate::config::ConfigError> {
-                match name {
-                    $(stringify!($field) | $variable => {
-                        self.$field = $crate::config::setting::read($variable, Some(text.to_owned()), $default)?;
-                        Ok(())
-                    })*
-                    _ => Err($crate::config::ConfigError {
-                        variable: "setting",
-                        given: name.to_owned(),
-                        expected: "there is no setting of this name",
-                    }),
-                }
             }
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self::from_environment(|_| None).expect("the defaults can be read")
+                Self::read(|_| None).expect("the defaults can be read")
             }
         }
     };

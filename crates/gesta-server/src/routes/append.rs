@@ -46,7 +46,7 @@ pub(crate) async fn append(
     headers: HeaderMap,
     JsonBody(request): JsonBody<AppendRequest>,
 ) -> Result<Response, Failure> {
-    check_count(request.events.len())?;
+    check_count(&app, request.events.len())?;
     let expected = expected_version(&headers, request.expected_version)?;
     let mut ids = EventIds::of(&headers, &caller.tenant)?;
     let events = request.events.into_iter().map(|one| event(one, &headers, &mut ids));

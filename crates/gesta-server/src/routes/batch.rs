@@ -35,7 +35,7 @@ pub(crate) async fn append(
     headers: HeaderMap,
     JsonBody(request): JsonBody<BatchAppendRequest>,
 ) -> Result<Response, Failure> {
-    check_count(request.appends.iter().map(|append| append.events.len()).sum())?;
+    check_count(&app, request.appends.iter().map(|append| append.events.len()).sum())?;
     let mut ids = EventIds::of(&headers, &caller.tenant)?;
     let appends = request.appends.into_iter().map(|one| stream_append(one, &headers, &mut ids));
     let appends = appends.collect::<Result<Vec<_>, _>>()?;

@@ -5,7 +5,9 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use gesta_api::{Durability, Problem, PublishBatchReply, PublishBatchRequest, PublishRequest, Published};
+use gesta_api::{
+    Code, Durability, Problem, PublishBatchReply, PublishBatchRequest, PublishRequest, Published,
+};
 use gesta_core::{Appended, AppendedEvent, NewEvent, StreamId, limits};
 
 use super::{
@@ -58,7 +60,7 @@ pub(crate) async fn publish_batch(
     headers: HeaderMap,
     JsonBody(request): JsonBody<PublishBatchRequest>,
 ) -> Result<Response, Failure> {
-    check_count(request.events.len())?;
+    check_count(&app, request.events.len())?;
     let mut ids = EventIds::of(&headers, &caller.tenant)?;
     let relaxed = request.events.iter().all(|event| event.durability == Some(Durability::Relaxed));
     let durability = if relaxed { Durability::Relaxed } else { Durability::Durable };
@@ -73,11 +75,14 @@ pub(crate) async fn publish_batch(
 }
 
 /// Refuses a batch that no store may take, before its events are made.
-pub(crate) fn check_count(count: usize) -> Result<(), Failure> {
+pub(crate) fn check_count(app: &App, count: usize) -> Result<(), Failure> {
+    let most = app.parts.config.max_events_per_batch.min(limits::BATCH_EVENTS);
     match count {
         0 => Err(Failure::field("events is empty: send at least one")),
-        _ if count > limits::BATCH_EVENTS => {
-            Err(Problem::from(gesta_core::Invalid::TooManyEvents { count }).into())
+        _ if count > most => {
+            let detail =
+                format!("the batch holds {count} events, this server takes at most {most}: split it");
+            Err(Failure::new(Code::BatchTooLarge, detail))
         }
         _ => Ok(()),
     }

@@ -27,7 +27,7 @@ async fn a_stop_waits_for_what_is_in_flight_and_takes_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_streams_with_a_word() {
+async fn a_stop_ends_streams_that_do_not_end_themselves() {
     let edge = edge(|_| {}).await;
     let mut wire = edge.connect().await;
     wire.send(&get("/quiet", "")).await;

@@ -77,11 +77,17 @@ async fn quiet() -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(silent)).into_response()
 }
 
+#[utoipa::path(get, path = "/bug")]
+async fn bug() -> &'static str {
+    panic!("a bug on purpose")
+}
+
 pub(crate) fn guarded() -> Guarded<Shared> {
     Guarded::new(utoipa::openapi::OpenApi::default())
         .routes(Access::Open, routes!(open))
         .routes(Access::Needs(Permission::StreamRead), routes!(whoami))
         .routes(Access::Needs(Permission::StreamAppend), routes!(length))
+        .routes(Access::Needs(Permission::LogVerify), routes!(bug))
         .routes(Access::Needs(Permission::LogReadAll), routes!(wait))
         .routes(Access::Needs(Permission::LogReadAll), routes!(events))
         .routes(Access::Needs(Permission::LogReadAll), routes!(quiet))

@@ -1,6 +1,13 @@
 //! What a server tells: metrics by closed sets, and an id for each request.
 
-use crate::support::{edge, get};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use gesta_server::auth::keys::{self, Granted};
+
+use crate::support::{edge, edge_with_keys, get};
 
 #[tokio::test]
 async fn requests_are_measured_by_route_and_status_never_by_path() {
@@ -38,4 +45,76 @@ async fn a_request_id_is_echoed_or_made() {
     let made = edge.get("/open", "").await;
     assert!(made.header("x-request-id").is_some_and(|id| id.len() == 36));
     assert_eq!(made.header("x-content-type-options"), Some("nosniff"));
+}
+
+#[tokio::test]
+async fn a_bug_costs_one_reply_and_not_the_connection() {
+    let edge = edge(|_| {}).await;
+    let mut wire = edge.connect().await;
+    wire.send(&get("/bug", "")).await;
+    let reply = wire.reply().await;
+    assert_eq!(reply.status, 500);
+    assert!(reply.body.contains("\"internal\"") && !reply.body.contains("on purpose"), "{}", reply.body);
+    wire.send(&get("/open", "")).await;
+    assert_eq!(wire.reply().await.body, "open");
+}
+
+/// What the log says within a test, which runs on one thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
+    let lines = Lines::default();
+    let writer = {
+        let lines = lines.clone();
+        move || lines.clone()
+    };
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer);
+    let _logging =
+        tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::TRACE).finish());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.json");
+    let made = keys::make(&file, &"north".parse().expect("legal"), Granted::All).expect("made");
+    let edge = edge_with_keys(|_| {}, Some(&file)).await;
+
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let headers = format!(
+        "authorization: Bearer {}\r\nx-request-id: req-7\r\nx-correlation-id: cor-8\r\n\
+         traceparent: 00-{trace}-00f067aa0ba902b7-01\r\ncontent-length: 6\r\n",
+        made.key
+    );
+    let mut wire = edge.connect().await;
+    wire.send(&format!("POST /length?q=canary HTTP/1.1\r\nhost: localhost\r\n{headers}\r\ncanary")).await;
+    assert_eq!(wire.reply().await.body, "6");
+    edge.get("/whoami", "authorization: Bearer gk_canary\r\n").await;
+
+    let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
+    let requests: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|line: &serde_json::Value| line["target"] == "gesta::request")
+        .collect();
+    let (posted, refused) = (&requests[0], &requests[1]);
+    let told = |key: &str| posted[key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (&*told("request_id"), &*told("correlation_id"), &*told("trace_id")),
+        ("req-7", "cor-8", trace)
+    );
+    assert_eq!((&*told("tenant"), &*told("route"), &*told("method")), ("north", "/length", "POST"));
+    assert_eq!((&posted["status"], &refused["status"]), (&200.into(), &401.into()));
+    assert_eq!(told("principal"), format!("key:{}", made.id));
+    let secret = made.key.rsplit('_').next().expect("a secret");
+    assert!(!text.contains("canary") && !text.contains(secret), "{text}");
 }
