@@ -6,7 +6,7 @@
 //! Prints for each tenth the rate of both together, what a lookup of a new id cost and the memory; in the end what
 //! reads cost, and the CPU time of each thread. Compare only what ran side by side.
 
-#[allow(dead_code, reason = "the example measures a part of it")]
+#[allow(dead_code, unused_imports, reason = "the example measures a part of it")]
 #[path = "../src"]
 mod file {
     pub(crate) mod index;

@@ -182,8 +182,19 @@ impl Lease {
     }
 
     fn sum(&self, key: &CheckpointKey) -> i64 {
-        sum(&[key.tenant.as_str().as_bytes(), key.name.as_bytes(), &self.epoch.to_le_bytes()])
+        lease_sum(key.tenant.as_str(), &key.name, self.epoch)
     }
+}
+
+/// Whether a row of tenant, name, epoch, owner, time and checksum is as it was written.
+pub(crate) fn lease_fits(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let (tenant, name) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+    let epoch = row.get::<_, i64>(2)?.cast_unsigned();
+    Ok(row.get::<_, i64>(5)? == lease_sum(tenant, name, epoch))
+}
+
+fn lease_sum(tenant: &str, name: &str, epoch: u64) -> i64 {
+    sum(&[tenant.as_bytes(), name.as_bytes(), &epoch.to_le_bytes()])
 }
 
 fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Checkpoint> {

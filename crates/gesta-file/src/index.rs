@@ -19,6 +19,7 @@
 //! cost no sync. Whoever applies under load should wait for [`WORTHWHILE`] entries. Keys are handed over in order and
 //! have at most 20 bytes where one comes for each event: that alone halved the cost of both.
 
+mod audit;
 mod keys;
 mod open;
 mod run;
@@ -32,6 +33,7 @@ use std::{
 use gesta_core::{Direction, Incarnation, ListStreams, Position, StreamId, StreamInfo, Tenant, Version};
 use uuid::Uuid;
 
+pub(crate) use audit::Digest;
 use tree::Tree;
 
 /// So many entries are worth waiting a moment for (a quarter of a second, say): together they cost half.
@@ -112,6 +114,12 @@ impl Index {
         Ok(Self { dir: dir.to_owned(), incarnation, tree: RwLock::new(Some(tree)), found })
     }
 
+    /// Opens a folder as it is, or says why it cannot be used: for whoever only looks.
+    pub(crate) fn inspect(dir: &Path, incarnation: Incarnation) -> Result<Self, IndexError> {
+        let tree = open::open_as_it_is(dir, incarnation)?;
+        Ok(Self { dir: dir.to_owned(), incarnation, tree: RwLock::new(Some(tree)), found: Found::Fits })
+    }
+
     /// What [`Index::open`] came upon.
     pub(crate) fn found(&self) -> &Found {
         &self.found
@@ -135,6 +143,11 @@ impl Index {
         *tree = None;
         *tree = Some(open::open(&self.dir, self.incarnation)?.0);
         Ok(())
+    }
+
+    /// Lets go of the folder. Whoever asks afterwards gets an error.
+    pub(crate) fn close(&self) {
+        *self.tree.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
     }
 
     /// Begins anew with an empty folder: the watermark is [`Position::START`].
@@ -191,7 +204,7 @@ impl Index {
     fn with<T>(&self, ask: impl FnOnce(&Tree) -> Result<T, IndexError>) -> Result<T, IndexError> {
         match &*self.read() {
             Some(tree) => ask(tree),
-            None => Err(IndexError::broken("it could not be reopened")),
+            None => Err(IndexError::broken("it is closed, or could not be reopened")),
         }
     }
 

@@ -44,6 +44,7 @@
 //! Foreign types in the public API: those of `gesta-core`.
 
 mod append;
+mod backup;
 mod checkpoints;
 mod error;
 mod index;
@@ -54,8 +55,11 @@ mod read;
 mod snapshots;
 mod state;
 mod store;
+mod verify;
 
+pub use backup::{BackupError, CopyReport, backup, restore};
 pub use error::{Damage, OpenError};
 pub use options::Options;
 pub use state::StateError;
 pub use store::{FileStore, StoreStatus};
+pub use verify::{Finding, Progress, Report, verify};

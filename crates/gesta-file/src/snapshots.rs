@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gesta_core::{Snapshot, SnapshotError, SnapshotStore, StreamId, Tenant, Version};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::state::{State, StateError, sum};
 
@@ -89,8 +89,18 @@ fn latest(
     Ok(None)
 }
 
-/// The checksum of a snapshot's row.
-pub(crate) fn snapshot_sum(tenant: &str, stream: &str, snapshot: &Snapshot) -> i64 {
+/// Whether a row of tenant, stream, version, fingerprint, state and checksum is as it was written.
+pub(crate) fn fits(row: &Row<'_>) -> rusqlite::Result<bool> {
+    let snapshot = Snapshot {
+        version: Version::new(row.get::<_, i64>(2)?.cast_unsigned()),
+        fingerprint: row.get(3)?,
+        state: Bytes::copy_from_slice(row.get_ref(4)?.as_blob()?),
+    };
+    let (tenant, stream) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+    Ok(row.get::<_, i64>(5)? == snapshot_sum(tenant, stream, &snapshot))
+}
+
+fn snapshot_sum(tenant: &str, stream: &str, snapshot: &Snapshot) -> i64 {
     sum(&[
         tenant.as_bytes(),
         stream.as_bytes(),

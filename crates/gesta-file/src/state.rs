@@ -6,6 +6,7 @@
 
 mod connection;
 mod error;
+mod look;
 mod migrate;
 mod readers;
 mod sum;
@@ -21,6 +22,7 @@ use gesta_core::{Incarnation, Position};
 use rusqlite::{Connection, OptionalExtension};
 
 pub use error::StateError;
+pub(crate) use look::Look;
 use readers::Readers;
 pub(crate) use sum::sum;
 use writer::Writer;
@@ -45,7 +47,9 @@ impl State {
         let path = folder.join(FILE);
         let mut connection = connection::writing(&path).map_err(|error| error.at(&path))?;
         migrate::run(&mut connection, &path)?;
-        belongs_to(&connection, &path, incarnation)?;
+        if belongs_to(&connection, &path, incarnation)? == Owner::Nobody {
+            save_identity(&connection, &path, incarnation)?;
+        }
         let max_position = max_position(&connection).map_err(|error| StateError::sql(&path, &error))?;
         let durable = connection::durable(&path).map_err(|error| error.at(&path))?;
         let writer = Writer::start(connection, durable, wal::Folding::start(&path)?)?;
@@ -84,6 +88,25 @@ impl State {
     }
 }
 
+/// Copies the file of a data folder, which a running server may hold, as it is at one instant. `None` if there is
+/// none.
+pub(crate) fn copy(folder: &Path, to: &Path) -> Result<Option<()>, StateError> {
+    let from = path_in(folder);
+    if !from.exists() {
+        return Ok(None);
+    }
+    let source = connection::reading(&from).map_err(|error| StateError::sql(&from, &error))?;
+    migrate::check(&source, &from)?;
+    let copied = || -> rusqlite::Result<()> {
+        let mut target = Connection::open(to)?;
+        // All pages in one step: one read transaction, which in WAL mode keeps no writer waiting.
+        rusqlite::backup::Backup::new(&source, &mut target)?.step(-1)?;
+        target.close().map_err(|(_, error)| error)
+    };
+    copied().map_err(|error| StateError::sql(to, &error))?;
+    Ok(Some(()))
+}
+
 /// Rewrites which life of a log a stopped `state.db` belongs to: for a restore.
 pub(crate) fn adopt(path: &Path, incarnation: Incarnation) -> Result<(), StateError> {
     let mut connection = connection::writing(path).map_err(|error| error.at(path))?;
@@ -92,14 +115,21 @@ pub(crate) fn adopt(path: &Path, incarnation: Incarnation) -> Result<(), StateEr
     connection.close().map_err(|(_, error)| StateError::sql(path, &error))
 }
 
-fn belongs_to(connection: &Connection, path: &Path, incarnation: Incarnation) -> Result<(), StateError> {
+#[derive(PartialEq, Eq)]
+enum Owner {
+    /// The file is fresh.
+    Nobody,
+    ThisLife,
+}
+
+fn belongs_to(connection: &Connection, path: &Path, incarnation: Incarnation) -> Result<Owner, StateError> {
     let found = connection
         .query_row(include_str!("sql/find_identity.sql"), [], |row| row.get::<_, [u8; 16]>(0))
         .optional()
         .map_err(|error| StateError::sql(path, &error))?;
     match found.map(Incarnation::from_bytes) {
-        None => save_identity(connection, path, incarnation),
-        Some(found) if found == incarnation => Ok(()),
+        None => Ok(Owner::Nobody),
+        Some(found) if found == incarnation => Ok(Owner::ThisLife),
         Some(found) => Err(StateError::OtherIncarnation { path: path.to_owned(), found, log: incarnation }),
     }
 }

@@ -88,7 +88,7 @@ impl FileStore {
     }
 
     /// Lets no more appends in, writes what is queued, marks the log as stopped cleanly and lets go of the folder.
-    /// Reads that are under way go on. Closing again does nothing.
+    /// Reads that are under way go on, unless they need the index. Closing again does nothing.
     pub async fn close(&self) {
         self.queue.close();
         let threads = self.threads.clone();
@@ -131,6 +131,8 @@ impl Threads {
         self.log.tail.stop();
         // A panic there has been told; the log is whole without them.
         let _ = (running.helper.join(), running.index.join());
+        // Clones of the store may live on, and would keep the next one from the index.
+        self.log.index.close();
         if self.log.failure().is_none() {
             let incarnation = self.log.chain.incarnation;
             let meta = Meta { incarnation, head: self.log.head(), clean: true };

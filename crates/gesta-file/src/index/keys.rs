@@ -67,6 +67,28 @@ pub(super) fn head(tenant: TenantNumber, name: &str) -> Vec<u8> {
     [&of(HEADS, tenant), name.as_bytes()].concat()
 }
 
+/// What a key that has a tenant is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Id,
+    Head,
+    Stream,
+    Correlation,
+}
+
+/// Takes a key apart that has a tenant.
+pub(super) fn split(key: &[u8]) -> Option<(Kind, TenantNumber, &[u8])> {
+    let (&[kind, a, b, c], rest) = key.split_first_chunk::<4>()?;
+    let kind = match kind {
+        IDS => Kind::Id,
+        HEADS => Kind::Head,
+        STREAMS => Kind::Stream,
+        CORRELATIONS => Kind::Correlation,
+        _ => return None,
+    };
+    Some((kind, TenantNumber::from_be_bytes([0, a, b, c]), rest))
+}
+
 /// The stream of a head's key.
 pub(super) fn stream_of_head(key: &[u8]) -> Option<StreamId> {
     std::str::from_utf8(key.get(4..)?).ok()?.parse().ok()

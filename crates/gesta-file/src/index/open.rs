@@ -3,10 +3,13 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, PersistMode, compaction::Leveled, config::PartitioningPolicy,
+};
 use gesta_core::{Incarnation, Position};
 
 use super::{IndexError, keys, tree::Tree};
@@ -31,6 +34,14 @@ pub(super) fn open(dir: &Path, incarnation: Incarnation) -> Result<(Tree, Option
     Ok((tree, Some(reason)))
 }
 
+/// Opens the folder `dir` and changes nothing if it is of no use.
+pub(super) fn open_as_it_is(dir: &Path, incarnation: Incarnation) -> Result<Tree, IndexError> {
+    if is_empty(dir) {
+        return Err(IndexError::broken("there is none"));
+    }
+    opened(dir, incarnation).map_err(IndexError::broken)
+}
+
 /// Recovery of the library asserts, so a panic is treated as an error: it happens on a thread of its own.
 fn opened(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     let dir = dir.to_owned();
@@ -45,29 +56,12 @@ fn fitting(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     let fresh = !dir.join("version").exists() && is_empty(dir);
     let text = |error: fjall::Error| error.to_string();
     let database = Database::builder(dir)
-        .cache_size(std::env::var("CACHE").map_or(CACHE_BYTES, |v| v.parse::<u64>().unwrap() << 20))
+        .cache_size(CACHE_BYTES)
         .max_cached_files(Some(OPEN_FILES))
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(1)
         .open()
         .map_err(text)?;
-    use fjall::config::PartitioningPolicy;
-    let options = || {
-        let env = |k: &str, d: u64| std::env::var(k).map_or(d, |v| v.parse().unwrap());
-        let leveled = fjall::compaction::Leveled::default()
-            .with_l0_threshold(env("L0", 4) as u8)
-            .with_table_target_size(env("TGT", 64) << 20)
-            .with_level_ratio_policy(vec![env("RATIO", 10) as f32]);
-        let o = KeyspaceCreateOptions::default()
-            .max_memtable_size(MEMTABLE_BYTES)
-            .compaction_strategy(std::sync::Arc::new(leveled));
-        if std::env::var("PART").is_ok() {
-            o.filter_block_partitioning_policy(PartitioningPolicy::all(true))
-                .index_block_partitioning_policy(PartitioningPolicy::all(true))
-        } else {
-            o
-        }
-    };
     let keyspace = database.keyspace("index", options).map_err(text)?;
     let identity = keys::identity(incarnation);
     if fresh {
@@ -79,6 +73,22 @@ fn fitting(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     }
     let watermark = watermark(&keyspace)?;
     Tree::load(database, keyspace, watermark).map_err(|error| error.to_string())
+}
+
+/// Small tables, so that a lookup which finds a filter not in the cache reads little; of the deep levels, whose
+/// filters outgrow the cache, only the part it needs. More loose tables at a time and a narrower step from level to
+/// level make compaction cheaper: 4.0 instead of 5.8 us of CPU an event at 4 M events.
+fn options() -> KeyspaceCreateOptions {
+    let levels = Leveled::default()
+        .with_l0_threshold(8)
+        .with_table_target_size(16 << 20)
+        .with_level_ratio_policy(vec![6.0]);
+    let from_level_2 = PartitioningPolicy::new([false, false, true]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .compaction_strategy(Arc::new(levels))
+        .filter_block_partitioning_policy(from_level_2.clone())
+        .index_block_partitioning_policy(from_level_2)
 }
 
 fn watermark(keyspace: &Keyspace) -> Result<Position, String> {

@@ -139,10 +139,27 @@ impl Tree {
 
     pub(super) fn stream_version(&self, tenant: &Tenant, stream: &StreamId) -> Result<Version, IndexError> {
         let Some(tenant) = self.tenant(tenant) else { return Ok(Version::EMPTY) };
-        let Some(value) = self.keyspace.get(keys::head(tenant, stream.as_str()))? else {
-            return Ok(Version::EMPTY);
-        };
-        Ok(keys::read_head(&value).ok_or_else(illegible)?.0)
+        Ok(self.head(tenant, stream.as_str())?.map_or(Version::EMPTY, |(version, _)| version))
+    }
+
+    /// The version of a stream and the position of its last event.
+    pub(super) fn head(
+        &self,
+        tenant: TenantNumber,
+        stream: &str,
+    ) -> Result<Option<(Version, Position)>, IndexError> {
+        let Some(value) = self.keyspace.get(keys::head(tenant, stream))? else { return Ok(None) };
+        keys::read_head(&value).map(Some).ok_or_else(illegible)
+    }
+
+    /// Everything, in order of the keys.
+    pub(super) fn pairs(&self) -> fjall::Iter {
+        self.keyspace.iter()
+    }
+
+    pub(super) fn tenants_by_number(&self) -> HashMap<TenantNumber, Tenant> {
+        let tenants = self.tenants.read().expect("no holder of the tenants' lock panics");
+        tenants.iter().map(|(tenant, number)| (*number, tenant.clone())).collect()
     }
 
     pub(super) fn stream_positions(
@@ -267,6 +284,6 @@ impl Tree {
     }
 }
 
-fn illegible() -> IndexError {
+pub(super) fn illegible() -> IndexError {
     IndexError::broken("an entry is illegible")
 }

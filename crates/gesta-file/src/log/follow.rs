@@ -5,10 +5,8 @@ use std::{thread, time::Duration};
 use gesta_core::{Filter, Position, ReadError, RecordedEvent};
 
 use super::{Log, page::Forward};
-use crate::index::{Entry, IndexError};
+use crate::index::{Entry, IndexError, WORTHWHILE};
 
-/// Events applied at once when the index is built from the log.
-const RUN: usize = 16_384;
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// The thread's loop: ends when the tail is stopped and empty.
@@ -55,12 +53,12 @@ pub(crate) enum FollowError {
 
 /// Applies what lies between the index's watermark and `up_to`, read from the log.
 pub(crate) fn catch_up(log: &Log, up_to: Position) -> Result<(), FollowError> {
-    let mut entries = Vec::with_capacity(RUN);
+    let mut entries = Vec::with_capacity(WORTHWHILE);
     let from = log.index.watermark();
     let mut told = from;
     each(log, from, up_to, |event| {
         entries.push(entry(&event));
-        if entries.len() < RUN && event.position < up_to {
+        if entries.len() < WORTHWHILE && event.position < up_to {
             return Ok(());
         }
         log.index.apply(&entries)?;

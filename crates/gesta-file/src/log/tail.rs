@@ -13,13 +13,13 @@ use std::{
 use gesta_core::{ListStreams, Position, StreamId, StreamInfo, Tenant, Version};
 use uuid::Uuid;
 
-use crate::index::Entry;
+use crate::index::{Entry, WORTHWHILE};
 
 /// Streams whose version is remembered after their events have moved on to the index.
 const REMEMBERED_STREAMS: usize = 1 << 16;
-/// A run that is shorter waits a moment for company, so that the index gets few and large batches.
-const WORTHWHILE: usize = 2_048;
-const COMPANY: Duration = Duration::from_millis(10);
+/// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
+/// half of what it would in small ones.
+const COMPANY: Duration = Duration::from_millis(250);
 
 /// The events that are in the log and not yet in the index.
 pub(crate) struct Tail {
@@ -88,10 +88,17 @@ impl Tail {
     /// Everything up to here is durable and may be indexed.
     pub(crate) fn settle(&self, durable: Position) {
         let mut held = self.held();
+        let before = held.ready();
         held.durable = durable;
-        if held.ready() >= WORTHWHILE || held.taken.entries.is_empty() {
+        // Not for every group: the index thread sleeps until the first of a run, and then until it is worthwhile.
+        if before == 0 || held.ready() >= self.worthwhile() {
             self.filled.notify_one();
         }
+    }
+
+    /// A short tail must not be full before its first run is worthwhile.
+    fn worthwhile(&self) -> usize {
+        WORTHWHILE.min(self.most_events / 2)
     }
 
     /// Waits until there is room for more; `false` if there is none in time.
@@ -176,8 +183,8 @@ impl Tail {
             .filled
             .wait_while(held, |held| held.ready() == 0 && !held.stopped)
             .expect("no holder of the tail's lock panics");
-        if held.ready() < WORTHWHILE && !held.stopped {
-            let few = |held: &mut Held| held.ready() < WORTHWHILE && !held.stopped;
+        if held.ready() < self.worthwhile() && !held.stopped {
+            let few = |held: &mut Held| held.ready() < self.worthwhile() && !held.stopped;
             held = self
                 .filled
                 .wait_timeout_while(held, COMPANY, few)

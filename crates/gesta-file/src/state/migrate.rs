@@ -12,9 +12,22 @@ const MIGRATIONS: [(&str, &str); 1] = [("state", include_str!("../migrations/000
 
 /// Applies what is missing, after making sure that the file is Gesta's and that what was applied is what is known.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
+    claim_file(connection, path)?;
+    let applied = check(connection, path)?;
+    for (number, (name, text)) in (1u32..).zip(MIGRATIONS).skip(applied as usize) {
+        apply(connection, number, name, text).map_err(|error| StateError::sql(path, &error))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that a file is Gesta's and that the migrations applied to it, so many, are those that are known.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<u32, StateError> {
     let sql = |error: rusqlite::Error| StateError::sql(path, &error);
+    if application(connection).map_err(sql)? != APPLICATION_ID {
+        return Err(StateError::Foreign { path: path.to_owned() });
+    }
     let known = MIGRATIONS.len() as u32;
-    let applied = claim_file(connection, path)?;
+    let applied: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
     if applied > known {
         return Err(StateError::Newer { path: path.to_owned(), found: applied, known });
     }
@@ -23,34 +36,31 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StateE
         let reason = format!("its shape is {applied} but it lists {} migrations", sums.len());
         return Err(StateError::Damaged { path: path.to_owned(), reason });
     }
-    for (number, (name, text)) in (1u32..).zip(MIGRATIONS) {
-        match sums.get(number as usize - 1) {
-            Some(sum) if sum[..] == Sha256::digest(text)[..] => {}
-            Some(_) => return Err(StateError::OtherMigration { path: path.to_owned(), number }),
-            None => apply(connection, number, name, text).map_err(sql)?,
+    for ((number, sum), (_, text)) in (1u32..).zip(&sums).zip(MIGRATIONS) {
+        if sum[..] != Sha256::digest(text)[..] {
+            return Err(StateError::OtherMigration { path: path.to_owned(), number });
         }
     }
-    Ok(())
+    Ok(applied)
 }
 
-/// The number of the latest migration of a file that is Gesta's, or becomes it because it is empty.
-fn claim_file(connection: &mut Connection, path: &Path) -> Result<u32, StateError> {
-    let sql = |error: rusqlite::Error| StateError::sql(path, &error);
-    let application: i32 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sql)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql)?;
-    if application != APPLICATION_ID {
-        if application != 0 || tables != 0 {
-            return Err(StateError::Foreign { path: path.to_owned() });
+fn application(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "application_id", |row| row.get(0))
+}
+
+/// Makes an empty file Gesta's.
+fn claim_file(connection: &mut Connection, path: &Path) -> Result<(), StateError> {
+    let mut claim = || -> rusqlite::Result<()> {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if application(connection)? != 0 || tables != 0 {
+            return Ok(());
         }
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-        transaction.execute(include_str!("../sql/create_migrations.sql"), []).map_err(sql)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
-        transaction.commit().map_err(sql)?;
-    }
-    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute(include_str!("../sql/create_migrations.sql"), [])?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.commit()
+    };
+    claim().map_err(|error| StateError::sql(path, &error))
 }
 
 fn applied_sums(connection: &Connection) -> rusqlite::Result<Vec<Vec<u8>>> {

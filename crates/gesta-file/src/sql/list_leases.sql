@@ -1,0 +1,1 @@
+SELECT tenant, name, epoch, owner, leased_until, checksum FROM leases
