@@ -22,7 +22,7 @@ pub struct AppendRequest {
     pub events: Vec<EventToAppend>,
     /// `any` (when absent), `no_stream`, `exists` or a version. `If-Match` and `If-None-Match: *` say the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ExpectedVersionSchema>)]
     pub expected_version: Option<ExpectedVersion>,
     /// When it may be acknowledged: `durable` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +93,31 @@ impl From<&NewEvent> for EventToAppend {
             metadata: Some(event.metadata.clone()),
         }
     }
+}
+
+/// The shape of [`ExpectedVersion`], for the document only.
+#[derive(ToSchema)]
+#[schema(as = ExpectedVersion)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes a type of a crate that knows no OpenAPI")]
+pub(crate) enum ExpectedVersionSchema {
+    /// A version.
+    Exact(u64),
+    /// Something else.
+    Word(ExpectedWord),
+}
+
+/// What a writer may expect without naming a version.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes a type of a crate that knows no OpenAPI")]
+pub(crate) enum ExpectedWord {
+    /// Nothing.
+    Any,
+    /// That the stream has no event.
+    NoStream,
+    /// That the stream has an event.
+    Exists,
 }
 
 /// Where the events of an append to one stream are.
@@ -169,7 +194,7 @@ pub struct StreamToAppend {
     pub stream: StreamId,
     /// `any` (when absent), `no_stream`, `exists` or a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<ExpectedVersionSchema>)]
     pub expected_version: Option<ExpectedVersion>,
     /// The events, in order.
     #[schema(min_items = 1)]

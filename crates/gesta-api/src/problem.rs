@@ -28,7 +28,7 @@ pub struct Problem {
     pub retryable: bool,
     /// On a conflict: what the writer expected of the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<crate::append::ExpectedVersionSchema>)]
     pub expected_version: Option<ExpectedVersion>,
     /// On a conflict: the stream's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,8 +2,11 @@
 
 use gesta_api::Problem;
 use utoipa::{
-    OpenApi,
-    openapi::{Info, License, OpenApiBuilder},
+    Modify, OpenApi,
+    openapi::{
+        Info, License, OpenApiBuilder,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
 };
 use utoipa_axum::routes;
 
@@ -43,8 +46,18 @@ pub fn document() -> utoipa::openapi::OpenApi {
 }
 
 #[derive(OpenApi)]
-#[openapi(components(schemas(Problem)))]
+#[openapi(components(schemas(Problem)), modifiers(&Bearer), security((), ("key" = [])))]
 struct Shared;
+
+/// Says how keys are sent; a server without keys asks for none.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("key", scheme);
+    }
+}
 
 pub(crate) fn all() -> Guarded<App> {
     let mut info = Info::new("Gesta", env!("CARGO_PKG_VERSION"));

@@ -3,7 +3,8 @@
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode},
+    http::{HeaderMap, Method, Request, StatusCode, request},
+    response::Response,
 };
 use gesta_server::{Backend, Config, service};
 use http_body_util::BodyExt;
@@ -61,16 +62,25 @@ impl Service {
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
-        let mut request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request.body(body.into()).expect("a request");
-        let response = self.router.clone().oneshot(request).await.expect("never fails");
+        let response = self.respond_with(Request::builder().method(method).uri(path), body.into()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole body").to_bytes();
         let body = String::from_utf8(bytes.into()).expect("UTF-8");
         Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The response to a request without a body, unread.
+    pub(crate) async fn respond(&self, request: request::Builder) -> Response {
+        self.respond_with(request, Body::empty()).await
+    }
+
+    pub(crate) async fn respond_with(&self, mut request: request::Builder, body: Body) -> Response {
+        request = request.header("host", "127.0.0.1");
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(body).expect("a request");
+        self.router.clone().oneshot(request).await.expect("never fails")
     }
 
     /// Publishes an event of this type and answers with its reply.
