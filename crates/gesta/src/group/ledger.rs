@@ -19,6 +19,8 @@ use crate::{Batch, planted};
 mod answer;
 mod behind;
 mod lane;
+#[cfg(test)]
+mod laws;
 mod recent;
 mod saved;
 
@@ -225,11 +227,26 @@ impl Ledger {
                 self.ready.insert(key, stream.clone());
                 return;
             }
-            (None, Some(front)) => front.not_before,
-            (None, None) => return self.rest(stream),
+            (None, Some(front)) if lane.is_live() || lane.has_doomed() => front.not_before,
+            (None, Some(front)) => {
+                lane.rest_until = Some(front.not_before);
+                return self.unload(stream);
+            }
+            (None, None) => match lane.rest_until.filter(|until| *until > self.now) {
+                Some(until) => until,
+                None => return self.rest(stream),
+            },
         };
         lane.timer = Some(timer);
         self.timers.insert((timer, stream.clone()));
+    }
+
+    /// A lane behind the cursor that waits for its next attempt holds no room: its events are read again by then.
+    fn unload(&mut self, stream: &StreamId) {
+        let Some(lane) = self.lanes.get_mut(stream) else { return };
+        let items = lane.unload();
+        self.drop_items(false, items);
+        self.refresh(stream);
     }
 
     /// Nothing of the lane is loaded.

@@ -3,3 +3,4 @@
 mod group;
 mod processor;
 mod support;
+mod survival;

@@ -20,6 +20,8 @@ use crate::{
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The most deliveries of a pull.
 const MOST_DELIVERIES: usize = 1_000;
+/// How much longer it waits while the log is still read for it, so that even one that does not wait gets what is there.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// How many pulls may wait.
 const MOST_WAITING: usize = 1_024;
 /// How many consumers are remembered.
@@ -143,7 +145,8 @@ impl Actor {
         let now = Instant::now();
         for waiting in std::mem::take(&mut self.waiting) {
             let taken = self.ledger.take(&waiting.consumer, waiting.max);
-            if taken.is_empty() && now < waiting.deadline {
+            let until = if self.more { waiting.deadline + PATIENCE } else { waiting.deadline };
+            if taken.is_empty() && now < until {
                 self.waiting.push_back(waiting);
                 continue;
             }

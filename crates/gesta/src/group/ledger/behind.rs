@@ -36,6 +36,7 @@ impl Ledger {
     pub(crate) fn refill(&mut self, stream: &StreamId, stretch: Stretch) {
         let Some(lane) = self.lanes.get_mut(stream) else { return };
         let Course::Behind { loaded } = &mut lane.course else { return };
+        lane.rest_until = None;
         *loaded = stretch.loaded.max(*loaded);
         for event in stretch.events {
             let counts = lane.counts.remove(&event.version).unwrap_or_default();
@@ -78,6 +79,7 @@ impl Ledger {
             .filter_map(|(stream, lane)| lane.queue.back().map(|last| (stream.clone(), last.event.version)));
         for (stream, last) in found.collect::<Vec<_>>() {
             self.fall_behind(&stream, last);
+            self.refresh(&stream);
         }
     }
 

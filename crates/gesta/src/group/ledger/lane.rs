@@ -21,6 +21,8 @@ pub(super) struct Lane {
     pub(super) done: BTreeSet<Version>,
     /// What is known of events that are not loaded again yet.
     pub(super) counts: BTreeMap<Version, Counts>,
+    /// When more of it is to be read.
+    pub(super) rest_until: Option<Timestamp>,
     /// The range that is out.
     pub(super) range: Option<Range>,
     /// Its key among the lanes that may be delivered.
@@ -100,6 +102,26 @@ impl Lane {
 
     pub(super) fn is_live(&self) -> bool {
         matches!(self.course, Course::Live)
+    }
+
+    /// Whether an event was refused for good and waits for those before it.
+    pub(super) fn has_doomed(&self) -> bool {
+        self.queue.iter().any(|item| item.doomed)
+    }
+
+    /// Empties the queue; what is known of its events is kept.
+    pub(super) fn unload(&mut self) -> Vec<Item> {
+        let mut items = Vec::new();
+        while !self.queue.is_empty() {
+            items.push(self.remove(0));
+        }
+        for item in items.iter().filter(|item| item.counts != Counts::default()) {
+            self.counts.insert(item.event.version, item.counts);
+        }
+        if let (Some(first), Course::Behind { loaded }) = (items.first(), &mut self.course) {
+            *loaded = Version::new(first.event.version.get() - 1);
+        }
+        items
     }
 
     /// How often each of its events was delivered, those that never were left out.

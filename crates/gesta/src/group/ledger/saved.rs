@@ -50,7 +50,7 @@ pub(crate) struct Saved {
 /// A stream that is read from the log behind the cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SavedLane {
-    stream: StreamId,
+    pub(super) stream: StreamId,
     /// Everything up to here is settled.
     after: Version,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
