@@ -36,7 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Frames between the writer and the connection.
-const BUFFER: usize = 16;
+const BUFFER: usize = 2;
 
 /// Small frames are sent together, up to so many bytes.
 const FRAME_BYTES: usize = 64 * 1024;

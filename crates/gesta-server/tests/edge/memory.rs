@@ -1,6 +1,13 @@
 //! Memory stays bounded whatever readers do.
 
-use crate::support::{edge, get, until};
+use gesta_server::{Backend, Config, start_on};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use crate::support::{PATIENCE, Wire, edge, get, until};
 
 /// Kibibytes of memory of this process, its clients included.
 fn resident_kib() -> u64 {
@@ -30,4 +37,46 @@ async fn readers_that_do_not_read_cost_a_bounded_buffer() {
     let grown = resident_kib().saturating_sub(before);
     println!("{READERS} readers that do not read: {grown} KiB, {} KiB each", grown / READERS as u64);
     assert!(grown < 512 * READERS as u64, "{grown} KiB for {READERS} readers");
+}
+
+/// The same through the whole server: the log is read for each reader in pieces, never ahead of it without a bound.
+#[tokio::test]
+async fn followers_of_the_log_that_do_not_read_cost_a_bounded_buffer() {
+    const READERS: usize = 50;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let running = start_on(listener, Backend::memory(), Config::default()).await.expect("starts");
+    let event = format!(r#"{{"event_type":"x","source_service":"t","payload":"{}"}}"#, "y".repeat(20_000));
+    let batch = format!(r#"{{"events":[{}]}}"#, vec![event; 100].join(","));
+    for _ in 0..5 {
+        let mut wire = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
+        let head =
+            "POST /api/v1/events/publish/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json";
+        wire.send(&format!("{head}\r\ncontent-length: {}\r\n\r\n{batch}", batch.len())).await;
+        assert_eq!(wire.reply().await.status, 200);
+    }
+    let before = resident_kib();
+    let mut wires = Vec::new();
+    for _ in 0..READERS {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(8192).expect("set");
+        let mut wire = Wire(socket.connect(running.address()).await.expect("it listens"));
+        wire.send(&get("/api/v1/log/stream?from=start", "")).await;
+        assert!(wire.head().await.expect("the stream begins").contains("200 ok"));
+        wires.push(wire);
+    }
+    // Another stream that is read gets to the end of the log: by then the others are stuck.
+    let mut reader = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
+    reader.send(&get("/api/v1/log/stream?from=start", "")).await;
+    let mut scrap = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    while bytes < 500 * 20_000 {
+        let read = timeout(PATIENCE, reader.0.read(&mut scrap)).await.expect("in time").expect("it goes on");
+        assert!(read > 0, "the stream ended after {bytes} bytes");
+        bytes += read;
+    }
+    let grown = resident_kib().saturating_sub(before);
+    println!("{READERS} followers that do not read: {grown} KiB, {} KiB each", grown / READERS as u64);
+    assert!(grown < 1024 * READERS as u64, "{grown} KiB for {READERS} followers of 10 MB");
+    drop(wires);
+    running.stop().await.expect("stops");
 }
