@@ -1,6 +1,7 @@
 //! The rim over real sockets: every limit, every credential, and a good end.
 
 mod credentials;
+mod descriptors;
 mod flood;
 mod memory;
 mod sizes;

@@ -112,3 +112,39 @@ async fn rubbish_is_refused_and_the_server_stays_up() {
     }
     assert_eq!(edge.get("/open", "").await.status, 200);
 }
+
+/// Many at once, each sending a byte of its head now and then: others are served as before, and every slot is free
+/// once the head has had its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_served_while_hundreds_dribble() {
+    const DRIBBLERS: usize = 300;
+    let edge = edge(|config| config.head_timeout = Duration::from_secs(3)).await;
+    let healthy = async || {
+        let mut wire = edge.connect().await;
+        let mut times = Vec::new();
+        for _ in 0..200 {
+            let start = Instant::now();
+            wire.send(&get("/open", "")).await;
+            assert_eq!(wire.reply().await.status, 200);
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        times[198]
+    };
+    let alone = healthy().await;
+    let mut dribblers = tokio::task::JoinSet::new();
+    for _ in 0..DRIBBLERS {
+        let mut wire = edge.connect().await;
+        dribblers.spawn(async move {
+            while wire.try_send(b"G").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+    crate::support::until("all dribble", || edge.telemetry.open_connections() >= DRIBBLERS).await;
+    let beside = healthy().await;
+    println!("p99 of a healthy client: {alone:?} alone, {beside:?} beside {DRIBBLERS} that dribble");
+    assert!(beside < alone * 10 + Duration::from_millis(100));
+    crate::support::until("every slot is free", || edge.telemetry.open_connections() == 0).await;
+    dribblers.join_all().await;
+}
