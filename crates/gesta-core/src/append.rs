@@ -97,11 +97,16 @@ impl AppendBatch {
             return Err(Invalid::IdTwice { id: pair[0] });
         }
         let bytes = self.events().map(|(_, event)| validate_event(event)).sum::<Result<usize, _>>()?;
+        if bytes <= limits::BATCH_BYTES {
+            return Ok(());
+        }
+        let exact = |event: &NewEvent| event.data.len() + event.stored_metadata().len();
+        let bytes = self.events().map(|(_, event)| exact(event)).sum();
         if bytes > limits::BATCH_BYTES { Err(Invalid::BatchTooLarge { bytes }) } else { Ok(()) }
     }
 }
 
-/// Answers with the event's size in bytes.
+/// Answers with the event's size in bytes, or a little more: metadata is made into JSON only if it may be too large.
 fn validate_event(event: &NewEvent) -> Result<usize, Invalid> {
     let id = event.id;
     let text =
@@ -118,9 +123,13 @@ fn validate_event(event: &NewEvent) -> Result<usize, Invalid> {
     if event.data.len() > limits::EVENT_DATA_BYTES {
         return Err(Invalid::DataTooLarge { id, bytes: event.data.len() });
     }
-    let metadata = event.stored_metadata().len();
+    // An id that takes the place of a missing correlation, too.
+    let mut metadata = 64 + event.metadata.json_bytes_at_most();
     if metadata > limits::METADATA_BYTES {
-        return Err(Invalid::MetadataTooLarge { id, bytes: metadata });
+        metadata = event.stored_metadata().len();
+        if metadata > limits::METADATA_BYTES {
+            return Err(Invalid::MetadataTooLarge { id, bytes: metadata });
+        }
     }
     Ok(event.data.len() + metadata)
 }
@@ -299,6 +308,27 @@ mod tests {
         assert!(matches!(batch(vec![large]).validate(), Err(Invalid::DataTooLarge { .. })));
         let nine = (0..9).map(|_| NewEvent::new("x", vec![b'1'; limits::EVENT_DATA_BYTES])).collect();
         assert!(matches!(batch(nine).validate(), Err(Invalid::BatchTooLarge { .. })));
+    }
+
+    #[test]
+    fn metadata_is_never_longer_than_it_is_taken_for() {
+        let odd = "\u{1}\"\\ä".repeat(9);
+        let metadata = crate::Metadata {
+            causation_id: Some(odd.clone()),
+            user_id: Some(odd.clone()),
+            source: Some(odd.clone()),
+            subject: Some(odd.clone()),
+            priority: crate::Priority::new(1),
+            occurred_at: Some(Timestamp::from_micros(1)),
+            traceparent: Some(odd.clone()),
+            tracestate: Some(odd.clone()),
+            ..crate::Metadata::default()
+        };
+        let event = NewEvent::new("x", "1").with_metadata(metadata.with(odd.clone(), &odd));
+        assert!(event.stored_metadata().len() <= 64 + event.metadata.json_bytes_at_most());
+        let exactly = "x".repeat(limits::METADATA_BYTES - r#"{"correlation_id":""}"#.len());
+        let full = crate::Metadata { correlation_id: Some(exactly), ..crate::Metadata::default() };
+        assert_eq!(batch(vec![NewEvent::new("x", "1").with_metadata(full)]).validate(), Ok(()));
     }
 
     #[test]

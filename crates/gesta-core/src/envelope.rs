@@ -4,9 +4,9 @@
 //! position `u64`, version `u64`, tenant, stream, id (16 bytes), type, schema version `u32`, content type,
 //! `recorded_at` in microseconds `i64`, metadata, data. Nothing follows.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{NewEvent, Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
@@ -55,7 +55,11 @@ pub fn encode_envelope(
     out.extend_from_slice(&event.schema_version.to_le_bytes());
     put(out, event.content_type.as_bytes());
     out.extend_from_slice(&recorded_at.as_micros().to_le_bytes());
-    put(out, &event.stored_metadata());
+    let start = out.len();
+    put(out, &[]);
+    event.write_stored_metadata(out);
+    let length = u32::try_from(out.len() - start - 4).expect("limits keep every field below 4 GiB");
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
     put(out, &event.data);
 }
 
@@ -66,54 +70,107 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Reads canonical bytes; metadata and data are slices of `bytes`, not copies.
-pub fn decode_envelope(mut bytes: Bytes) -> Result<RecordedEvent, EnvelopeError> {
-    let format = bytes.try_get_u8().map_err(|_| EnvelopeError::Length)?;
-    if format != FORMAT {
-        return Err(EnvelopeError::Format { found: format });
-    }
-    let position = Position::new(u64_le(&mut bytes)?);
-    let version = Version::new(u64_le(&mut bytes)?);
-    let tenant = text(&mut bytes, "tenant")?.parse().map_err(|_| EnvelopeError::Field { field: "tenant" })?;
-    let stream = text(&mut bytes, "stream")?.parse().map_err(|_| EnvelopeError::Field { field: "stream" })?;
-    let id = Uuid::from_u128(bytes.try_get_u128().map_err(|_| EnvelopeError::Length)?);
-    let event_type = Arc::from(&*text(&mut bytes, "type")?);
-    let schema_version = bytes.try_get_u32_le().map_err(|_| EnvelopeError::Length)?;
-    let content_type = Arc::from(&*text(&mut bytes, "content type")?);
-    let recorded_at = Timestamp::from_micros(bytes.try_get_i64_le().map_err(|_| EnvelopeError::Length)?);
-    let metadata = take(&mut bytes)?;
-    let data = take(&mut bytes)?;
-    if bytes.has_remaining() {
-        return Err(EnvelopeError::Length);
-    }
-    Ok(RecordedEvent {
-        id,
-        tenant,
-        stream,
-        version,
-        position,
-        event_type,
-        schema_version,
-        content_type,
-        recorded_at,
-        metadata,
-        data,
-    })
+pub fn decode_envelope(bytes: Bytes) -> Result<RecordedEvent, EnvelopeError> {
+    EnvelopeDecoder::default().decode(&bytes, 0..bytes.len())
 }
 
-fn u64_le(bytes: &mut Bytes) -> Result<u64, EnvelopeError> {
-    bytes.try_get_u64_le().map_err(|_| EnvelopeError::Length)
+/// Reads many envelopes: names that come again and again are made once.
+#[derive(Debug, Default)]
+pub struct EnvelopeDecoder {
+    tenant: Option<Tenant>,
+    types: Vec<Arc<str>>,
+    content_types: Vec<Arc<str>>,
 }
 
-fn take(bytes: &mut Bytes) -> Result<Bytes, EnvelopeError> {
-    let length = bytes.try_get_u32_le().map_err(|_| EnvelopeError::Length)? as usize;
-    if length > bytes.len() {
-        return Err(EnvelopeError::Length);
+/// Names kept of each sort; a log with more types at a time costs an allocation each.
+const KEPT_NAMES: usize = 16;
+
+impl EnvelopeDecoder {
+    /// Reads the canonical bytes at `range` of `page`; metadata and data are slices of it, not copies. Panics if the
+    /// range is not within the page.
+    pub fn decode(&mut self, page: &Bytes, range: Range<usize>) -> Result<RecordedEvent, EnvelopeError> {
+        let start = range.start;
+        let mut rest = Fields { bytes: &page[range], at: 0 };
+        let [format] = rest.fixed()?;
+        if format != FORMAT {
+            return Err(EnvelopeError::Format { found: format });
+        }
+        let position = Position::new(u64::from_le_bytes(rest.fixed()?));
+        let version = Version::new(u64::from_le_bytes(rest.fixed()?));
+        let tenant = self.tenant(rest.text("tenant")?)?;
+        let stream = rest.text("stream")?.parse().map_err(|_| EnvelopeError::Field { field: "stream" })?;
+        let id = Uuid::from_bytes(rest.fixed()?);
+        let event_type = kept(&mut self.types, rest.text("type")?);
+        let schema_version = u32::from_le_bytes(rest.fixed()?);
+        let content_type = kept(&mut self.content_types, rest.text("content type")?);
+        let recorded_at = Timestamp::from_micros(i64::from_le_bytes(rest.fixed()?));
+        let [metadata, data] = [rest.place()?, rest.place()?];
+        if rest.at != rest.bytes.len() {
+            return Err(EnvelopeError::Length);
+        }
+        let slice = |place: Range<usize>| page.slice(start + place.start..start + place.end);
+        Ok(RecordedEvent {
+            id,
+            tenant,
+            stream,
+            version,
+            position,
+            event_type,
+            schema_version,
+            content_type,
+            recorded_at,
+            metadata: slice(metadata),
+            data: slice(data),
+        })
     }
-    Ok(bytes.split_to(length))
+
+    fn tenant(&mut self, name: &str) -> Result<Tenant, EnvelopeError> {
+        if let Some(tenant) = self.tenant.as_ref().filter(|tenant| tenant.as_str() == name) {
+            return Ok(tenant.clone());
+        }
+        let tenant: Tenant = name.parse().map_err(|_| EnvelopeError::Field { field: "tenant" })?;
+        Ok(self.tenant.insert(tenant).clone())
+    }
 }
 
-fn text(bytes: &mut Bytes, field: &'static str) -> Result<String, EnvelopeError> {
-    String::from_utf8(take(bytes)?.into()).map_err(|_| EnvelopeError::Field { field })
+/// The name among those kept, or as a new one of them.
+fn kept(names: &mut Vec<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.iter().find(|known| &***known == name) {
+        return known.clone();
+    }
+    if names.len() == KEPT_NAMES {
+        names.remove(0);
+    }
+    names.push(name.into());
+    names[names.len() - 1].clone()
+}
+
+/// The fields of an envelope that are still to be read.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn fixed<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH], EnvelopeError> {
+        let fixed = *self.bytes[self.at..].first_chunk().ok_or(EnvelopeError::Length)?;
+        self.at += LENGTH;
+        Ok(fixed)
+    }
+
+    /// Where the bytes behind the next length are.
+    fn place(&mut self) -> Result<Range<usize>, EnvelopeError> {
+        let length = u32::from_le_bytes(self.fixed()?) as usize;
+        let start = self.at;
+        self.at =
+            start.checked_add(length).filter(|end| *end <= self.bytes.len()).ok_or(EnvelopeError::Length)?;
+        Ok(start..self.at)
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<&'a str, EnvelopeError> {
+        let place = self.place()?;
+        std::str::from_utf8(&self.bytes[place]).map_err(|_| EnvelopeError::Field { field })
+    }
 }
 
 #[cfg(test)]

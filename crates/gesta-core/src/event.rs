@@ -70,10 +70,23 @@ impl NewEvent {
 
     /// Its metadata as a store writes it: the correlation is the event's own id when the caller gave none.
     pub fn stored_metadata(&self) -> Vec<u8> {
-        if self.metadata.correlation_id.is_some() {
-            return self.metadata.to_json();
+        let mut json = Vec::with_capacity(256);
+        self.write_stored_metadata(&mut json);
+        json
+    }
+
+    /// Appends what [`NewEvent::stored_metadata`] answers to `out`.
+    pub(crate) fn write_stored_metadata(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.metadata.write_json(out);
+        if self.metadata.correlation_id.is_none() {
+            // It comes first among the keys, so it may be put in front of the others.
+            let mut id = Uuid::encode_buffer();
+            let id = self.id.hyphenated().encode_lower(&mut id).as_bytes();
+            let more: &[u8] = if out.len() == start + 2 { b"\"" } else { b"\"," };
+            let parts = [&b"\"correlation_id\":\""[..], id, more];
+            out.splice(start + 1..start + 1, parts.into_iter().flatten().copied());
         }
-        Metadata { correlation_id: Some(self.id.to_string()), ..self.metadata.clone() }.to_json()
     }
 }
 

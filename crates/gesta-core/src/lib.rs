@@ -52,7 +52,9 @@ pub use append::{
 pub use catalog::{ListStreams, StreamCatalog, StreamInfo};
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use envelope::{EnvelopeError, FORMAT as ENVELOPE_FORMAT, decode_envelope, encode_envelope};
+pub use envelope::{
+    EnvelopeDecoder, EnvelopeError, FORMAT as ENVELOPE_FORMAT, decode_envelope, encode_envelope,
+};
 pub use event::{ContentType, EventType, NewEvent, RecordedEvent};
 pub use filter::Filter;
 pub use handler::{EventHandler, HandlerError};

@@ -106,6 +106,28 @@ impl Metadata {
         serde_json::to_vec(self).expect("metadata always serializes")
     }
 
+    /// Appends the canonical JSON object to `out`.
+    pub(crate) fn write_json(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("metadata always serializes, and memory takes all of it");
+    }
+
+    /// At least as many bytes as the canonical JSON object has, found without making it.
+    pub(crate) fn json_bytes_at_most(&self) -> usize {
+        // The longest escape of one byte takes six; the keys, their quotes and the two short values less than this.
+        let reserved = [
+            &self.correlation_id,
+            &self.causation_id,
+            &self.user_id,
+            &self.source,
+            &self.subject,
+            &self.traceparent,
+            &self.tracestate,
+        ];
+        let given: usize = reserved.into_iter().flatten().map(|text| text.len() * 6).sum();
+        let other: usize = self.other.iter().map(|(key, raw)| key.len() * 6 + raw.get().len() + 4).sum();
+        256 + given + other
+    }
+
     /// The priority, 3 if none is set.
     pub fn priority(&self) -> Priority {
         self.priority.unwrap_or_default()

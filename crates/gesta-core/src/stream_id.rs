@@ -83,14 +83,16 @@ fn in_key(c: char) -> bool {
 }
 
 fn legal(text: &str) -> bool {
-    let Some((category, key)) = text.split_once('-') else { return false };
-    let name = category.strip_prefix('$').unwrap_or(category);
-    text.len() <= STREAM_ID_BYTES
+    let bytes = text.as_bytes();
+    let Some(dash) = bytes.iter().position(|byte| *byte == b'-') else { return false };
+    let (category, key) = (&bytes[..dash], &bytes[dash + 1..]);
+    let name = category.strip_prefix(b"$").unwrap_or(category);
+    bytes.len() <= STREAM_ID_BYTES
         && !name.is_empty()
         && !key.is_empty()
-        && !text.contains("..")
-        && name.chars().all(in_category)
-        && key.chars().all(in_key)
+        && name.iter().all(|byte| in_category(char::from(*byte)))
+        && key.iter().all(|byte| in_key(char::from(*byte)))
+        && !bytes.windows(2).any(|pair| pair == b"..")
 }
 
 impl FromStr for StreamId {
