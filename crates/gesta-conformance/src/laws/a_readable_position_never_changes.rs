@@ -45,6 +45,7 @@ async fn follow(store: Arc<dyn EventStore>, before: Position, done: Arc<AtomicBo
         let after = followed.last().map_or(before, |event| event.position);
         followed.extend(log_after(&store, after).await);
         let again = log_after(&store, before).await;
+        assert!(again.is_sorted_by_key(|event| event.position), "a read is not in the order of the log");
         assert!(again.starts_with(&followed), "what was read before is not what is read now");
         if last {
             return followed;

@@ -40,7 +40,8 @@ pub async fn lists_streams_by_name_with_their_heads(backend: &dyn Backend) {
 pub async fn pages_make_the_whole_list(backend: &dyn Backend) {
     given(backend).await;
     let (mut all, mut after) = (Vec::new(), None);
-    loop {
+    // Six streams are four pages, the empty one counted: more is a list that goes round in circles.
+    for _ in 0..4 {
         let list = ListStreams { after: after.clone(), limit: 2, ..ListStreams::of(Tenant::default()) };
         let page = names(backend, list).await;
         assert!(page.len() <= 2);
