@@ -1,1 +1,33 @@
-fn main() {}
+//! The `gesta` binary: the server and every client command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod bench;
+mod cli;
+mod commands;
+mod exit;
+mod import;
+mod input;
+mod interrupt;
+mod output;
+mod progress;
+mod selection;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return exit::Failure::failed(format!("no threads to run on: {error}")).report();
+        }
+    };
+    let outcome = runtime.block_on(commands::run(cli));
+    // What still runs in the background has no say in when the command ends.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

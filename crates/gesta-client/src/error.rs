@@ -126,14 +126,6 @@ impl Error {
 mod tests {
     use super::*;
 
-    fn refusal(status: u16, body: &'static str) -> Refusal {
-        Refusal::new(
-            StatusCode::from_u16(status).expect("a status"),
-            None,
-            Bytes::from_static(body.as_bytes()),
-        )
-    }
-
     #[test]
     fn a_problem_speaks_for_itself() {
         let problem = Problem::new(Code::VersionConflict, "read again");

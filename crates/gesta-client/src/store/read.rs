@@ -128,6 +128,10 @@ impl Fetch for LogPages {
         let next = page.next.map(|cursor| {
             self.query.up_to_position = Some(self.query.up_to_position.unwrap_or(page.head).min(page.head));
             self.query.after = Some(cursor);
+            if self.query.direction != Some(Direction::Backwards) {
+                // Read forwards the cursor takes the place of the lower bound; read backwards that stays.
+                self.query.after_position = None;
+            }
             self
         });
         Ok((events, next))

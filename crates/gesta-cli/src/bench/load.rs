@@ -1,0 +1,235 @@
+//! Requests over many connections, one after the other or at a fixed rate.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use tokio::sync::mpsc;
+
+use super::{request::Request, wire::Connection};
+
+/// Histograms are shared by this many connections each at most: one a connection would take too much memory.
+const SHARDS: usize = 16;
+
+/// How long requests that are out at the end may still take.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What to do, and how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: usize,
+    /// Requests a second over all connections; as many as go when `None`.
+    pub(crate) rate: Option<f64>,
+    pub(crate) warm_up: Duration,
+    pub(crate) duration: Duration,
+    /// Over how many streams the requests are spread.
+    pub(crate) streams: u32,
+}
+
+/// What has come of it, the warm-up left out.
+pub(crate) struct Measured {
+    /// Microseconds from when a request was due to the end of its answer.
+    pub(crate) latency: Histogram<u64>,
+    /// Requests that succeeded.
+    pub(crate) succeeded: u64,
+    /// Requests that did not, by status, or `connection` where there was no answer.
+    pub(crate) failed: BTreeMap<String, u64>,
+    /// Requests that were due and not answered at the end.
+    pub(crate) unanswered: u64,
+    /// How long was measured.
+    pub(crate) took: Duration,
+}
+
+/// What the connections write to while they run.
+struct Shared {
+    plan: Plan,
+    epoch: Instant,
+    shards: Vec<Mutex<Histogram<u64>>>,
+    failed: Mutex<BTreeMap<String, u64>>,
+    due: AtomicU64,
+    answered: AtomicU64,
+    over: AtomicBool,
+}
+
+/// A histogram from a microsecond to ten minutes, exact to three digits.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds are legal")
+}
+
+/// Runs the plan. `epoch` is when time zero of the events is.
+pub(crate) async fn run(plan: Plan, request: &Request, epoch: Instant) -> std::io::Result<Measured> {
+    let mut open = Vec::with_capacity(plan.connections);
+    for _ in 0..plan.connections {
+        open.push(Connection::open(plan.address).await?);
+    }
+    let shared = Arc::new(Shared {
+        plan,
+        epoch,
+        shards: (0..SHARDS).map(|_| Mutex::new(histogram())).collect(),
+        failed: Mutex::default(),
+        due: AtomicU64::new(0),
+        answered: AtomicU64::new(0),
+        over: AtomicBool::new(false),
+    });
+    let begin = epoch.elapsed();
+    let (schedule, ticks) = schedule(&shared, begin);
+    let tasks: Vec<_> = open
+        .into_iter()
+        .zip(ticks)
+        .enumerate()
+        .map(|(number, (connection, ticks))| {
+            let worker = Worker { number, shared: shared.clone(), request: request.clone(), begin };
+            tokio::spawn(worker.run(connection, ticks))
+        })
+        .collect();
+    let whole = shared.plan.warm_up + shared.plan.duration;
+    tokio::time::sleep_until((epoch + begin + whole).into()).await;
+    shared.over.store(true, Ordering::SeqCst);
+    let finish = async {
+        for task in tasks {
+            let _ = task.await;
+        }
+    };
+    let _ = tokio::time::timeout(GRACE, finish).await;
+    if let Some(thread) = schedule {
+        let _ = thread.join();
+    }
+    Ok(shared.measured())
+}
+
+impl Shared {
+    fn failed(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.failed.lock().expect("no holder of this lock panics")
+    }
+
+    fn measured(&self) -> Measured {
+        let mut latency = histogram();
+        for shard in &self.shards {
+            let shard = shard.lock().expect("no holder of this lock panics");
+            latency.add(&*shard).expect("all histograms have the same bounds");
+        }
+        let due = self.due.load(Ordering::SeqCst);
+        Measured {
+            succeeded: latency.len(),
+            latency,
+            failed: self.failed().clone(),
+            unanswered: due.saturating_sub(self.answered.load(Ordering::SeqCst)),
+            took: self.plan.duration,
+        }
+    }
+}
+
+/// When each connection is to send, in nanoseconds of the epoch; `None` to send without a pause.
+type Ticks = Option<mpsc::UnboundedReceiver<u64>>;
+
+/// Starts the thread that says when to send. A thread, because timers of the runtime are no finer than a
+/// millisecond; each connection gets every n-th tick, however long its last answer takes.
+fn schedule(shared: &Arc<Shared>, begin: Duration) -> (Option<std::thread::JoinHandle<()>>, Vec<Ticks>) {
+    let connections = shared.plan.connections;
+    let Some(rate) = shared.plan.rate else { return (None, (0..connections).map(|_| None).collect()) };
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| mpsc::unbounded_channel()).unzip();
+    let shared = shared.clone();
+    let thread = std::thread::spawn(move || {
+        let whole = (shared.plan.warm_up + shared.plan.duration).as_secs_f64();
+        let mut tick = 0u64;
+        loop {
+            #[allow(clippy::cast_precision_loss, reason = "ticks stay far below 2^52")]
+            let offset = tick as f64 / rate;
+            if offset >= whole || shared.over.load(Ordering::Relaxed) {
+                return;
+            }
+            let due = begin + Duration::from_secs_f64(offset);
+            let now = shared.epoch.elapsed();
+            if due > now {
+                std::thread::sleep(due - now);
+            }
+            let to = usize::try_from(tick % connections as u64).expect("a number of a connection");
+            let _ = senders[to].send(nanos(due));
+            tick += 1;
+        }
+    });
+    (Some(thread), receivers.into_iter().map(Some).collect())
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// One connection at work.
+struct Worker {
+    number: usize,
+    shared: Arc<Shared>,
+    request: Request,
+    begin: Duration,
+}
+
+impl Worker {
+    async fn run(mut self, mut connection: Connection, mut ticks: Ticks) {
+        let mut random = 0x9e37_79b9_7f4a_7c15 ^ (self.number as u64 + 1);
+        while !self.shared.over.load(Ordering::Relaxed) {
+            let due = match &mut ticks {
+                None => nanos(self.shared.epoch.elapsed()),
+                Some(ticks) => match ticks.recv().await {
+                    Some(due) => due,
+                    None => return,
+                },
+            };
+            let counts = Duration::from_nanos(due) >= self.begin + self.shared.plan.warm_up;
+            if counts {
+                self.shared.due.fetch_add(1, Ordering::Relaxed);
+            }
+            let stream = self.stream(&mut random);
+            let answer = connection.call(self.request.patched(stream, due)).await;
+            let took = self.shared.epoch.elapsed() - Duration::from_nanos(due);
+            if counts {
+                self.count(&answer, took);
+            }
+            if answer.is_err() {
+                connection = match self.reconnect().await {
+                    Some(connection) => connection,
+                    None => return,
+                };
+            }
+        }
+    }
+
+    /// A stream, low numbers more often: the square of an even choice.
+    fn stream(&self, random: &mut u64) -> u32 {
+        *random ^= *random << 13;
+        *random ^= *random >> 7;
+        *random ^= *random << 17;
+        let even = *random >> 32;
+        u32::try_from((even * even >> 32) * u64::from(self.shared.plan.streams) >> 32).unwrap_or(0)
+    }
+
+    fn count(&self, answer: &std::io::Result<u16>, took: Duration) {
+        self.shared.answered.fetch_add(1, Ordering::Relaxed);
+        match answer {
+            Ok(200..=299) => {
+                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                let shard = &self.shared.shards[self.number % SHARDS];
+                shard.lock().expect("no holder of this lock panics").saturating_record(micros.max(1));
+            }
+            Ok(status) => *self.shared.failed().entry(status.to_string()).or_default() += 1,
+            Err(_) => *self.shared.failed().entry("connection".to_owned()).or_default() += 1,
+        }
+    }
+
+    async fn reconnect(&self) -> Option<Connection> {
+        while !self.shared.over.load(Ordering::Relaxed) {
+            if let Ok(connection) = Connection::open(self.shared.plan.address).await {
+                return Some(connection);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
+    }
+}

@@ -1,0 +1,128 @@
+//! `gesta serve`: the server, until Ctrl-C or SIGTERM.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use gesta_server::{Config, ServeError, Setting, telemetry::logs};
+use serde::Serialize;
+
+use crate::{
+    cli::Shared,
+    exit::{Exit, Failure, Outcome},
+    interrupt::Interrupt,
+    output::{Output, table},
+};
+
+/// Run the server
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The address or name to listen on; one that is not loopback needs keys
+    #[arg(long)]
+    host: Option<String>,
+    /// The port; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// The data folder, made if there is none
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The keys file; keys.json in the data folder when not given
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<PathBuf>,
+    /// What is logged to standard error: a level, or target=level pairs
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// Write this file once the server takes requests: its address as JSON
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// List every setting with its environment variable and its default, and end
+    #[arg(long)]
+    settings: bool,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    url: String,
+    address: std::net::SocketAddr,
+    folder: Option<PathBuf>,
+    keys: bool,
+    pid: u32,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, shared: &Shared) -> Outcome {
+        if self.settings {
+            return settings(shared.output);
+        }
+        let interrupt = Interrupt::listen();
+        let config = Config::from_environment(|name| self.setting(name)).map_err(Failure::usage)?;
+        // Kept to the end: dropped, it writes what is left.
+        let _logs = logs::begin(&config.log).map_err(Failure::usage)?;
+        let running = Box::pin(gesta_server::start(config)).await.map_err(failure)?;
+        let report = running.report();
+        let ready = Ready {
+            url: running.url(),
+            address: report.address,
+            folder: report.folder.clone(),
+            keys: report.keys,
+            pid: std::process::id(),
+            text: report.to_string(),
+        };
+        shared.output.print(&ready, |ready| ready.text.clone())?;
+        self.announce(&ready)?;
+        interrupt.asked().await;
+        running.stop().await.map_err(failure)
+    }
+
+    /// What was given on the command line comes before the environment.
+    fn setting(&self, name: &str) -> Option<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let given = match name {
+            "HOST" => self.host.clone(),
+            "PORT" => self.port.map(|port| port.to_string()),
+            "GESTA_DATA" => path(&self.data),
+            "GESTA_KEYS_FILE" => path(&self.keys_file),
+            "RUST_LOG" => self.log.clone(),
+            _ => None,
+        };
+        given.or_else(|| std::env::var(name).ok())
+    }
+
+    /// Written beside and renamed, so that a reader sees all of it or nothing.
+    fn announce(&self, ready: &Ready) -> Outcome {
+        let Some(file) = &self.ready_file else { return Ok(()) };
+        let unusable = |error| Failure::failed(format!("{} cannot be written: {error}", file.display()));
+        let beside = file.with_extension("new");
+        let json = serde_json::to_vec(ready).map_err(|error| unusable(error.into()))?;
+        std::fs::write(&beside, json).and_then(|()| std::fs::rename(&beside, file)).map_err(unusable)
+    }
+}
+
+fn failure(error: ServeError) -> Failure {
+    let exit = match error {
+        ServeError::NoKeys { .. } | ServeError::PlainText { .. } => Exit::Denied,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    variable: &'a str,
+    default: &'a str,
+    text: &'a str,
+}
+
+fn settings(output: Output) -> Outcome {
+    let shown = |setting: &Setting| Shown {
+        variable: setting.variable,
+        default: setting.default,
+        text: setting.text,
+    };
+    let all: Vec<_> = Config::SETTINGS.iter().map(shown).collect();
+    output.print(&all, |all| {
+        let row = |s: &Shown<'_>| [s.variable.to_owned(), s.default.to_owned(), s.text.to_owned()];
+        table(["VARIABLE", "DEFAULT", "MEANING"], &all.iter().map(row).collect::<Vec<_>>())
+    })
+}

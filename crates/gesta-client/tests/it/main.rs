@@ -1,0 +1,9 @@
+//! The client against live servers.
+
+mod consumer;
+mod event_service;
+mod examples;
+mod faults;
+mod laws;
+mod served;
+mod subscription;
