@@ -12,8 +12,8 @@ use gesta_core::{CheckpointKey, EventStore, Position, Tenant, Version};
 use gesta_file::{BackupError, FileStore, OpenError, backup, restore};
 
 use crate::{
-    folder::{EVENTS, all, batch, clean, copied, files, logs, spoil, verified, written},
     support,
+    written::{EVENTS, batch, clean, copied, files, logs, spoil, verified, written},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
     for writer in writers {
         writer.await.expect("ends");
     }
-    let original = all(&store).await;
+    let original = support::everything(&store).await.expect("reads");
     let life = store.head().await.expect("head").incarnation;
     store.close().await;
 
@@ -65,7 +65,7 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
         clean(&to);
 
         let store = FileStore::open(&to, support::tiny()).expect("opens");
-        assert_eq!(all(&store).await, original[..head.get() as usize]);
+        assert_eq!(support::everything(&store).await.expect("reads"), original[..head.get() as usize]);
         let now = store.head().await.expect("head");
         assert_eq!(now.position, head);
         assert_ne!(now.incarnation, life, "a restored log is a new life");

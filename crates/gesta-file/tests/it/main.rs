@@ -1,10 +1,13 @@
 //! The file store under the laws of the ports, and what only a store on disk can do wrong.
 
+mod backup;
 mod crash;
 mod damage;
 mod fixture;
-mod folder;
 mod format;
 mod full_disk;
 mod laws;
+mod stops;
 mod support;
+mod verify;
+mod written;

@@ -6,8 +6,8 @@ use gesta_core::Position;
 use gesta_file::{FileStore, Report, verify};
 
 use crate::{
-    folder::{EVENTS, batch, clean, copied, files, logs, place, spoil, verified, written},
     support,
+    written::{EVENTS, batch, clean, copied, files, logs, place, spoil, verified, written},
 };
 
 fn names(report: &Report, place: &str) -> bool {
