@@ -9,6 +9,8 @@ use std::{
 };
 
 use gesta_core::{Position, Tenant};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// Deliveries remembered for each consumer.
 const DELIVERIES: usize = 1_000;
@@ -27,14 +29,43 @@ pub(crate) struct Handed {
     pub(crate) position: Position,
 }
 
-/// What was handed out lately.
+/// What was handed out lately, and the streams that hand out.
 #[derive(Default)]
-pub(crate) struct Replays(Mutex<HashMap<Whose, VecDeque<Handed>>>);
+pub(crate) struct Replays {
+    handed: Mutex<HashMap<Whose, VecDeque<Handed>>>,
+    streams: Mutex<HashMap<Whose, Vec<Stream>>>,
+}
+
+/// A stream of deliveries that may be ended.
+struct Stream {
+    superseded: CancellationToken,
+    task: JoinHandle<()>,
+}
 
 impl Replays {
+    /// Adds a stream of this consumer.
+    pub(crate) fn add_stream(&self, whose: Whose, superseded: CancellationToken, task: JoinHandle<()>) {
+        let mut all = self.streams.lock().expect("no holder of the lock panics");
+        all.retain(|_, streams| {
+            streams.retain(|stream| !stream.task.is_finished());
+            !streams.is_empty()
+        });
+        all.entry(whose).or_default().push(Stream { superseded, task });
+    }
+
+    /// Ends the streams of this consumer, and waits until they hand out nothing more.
+    pub(crate) async fn end_streams(&self, whose: &Whose) {
+        let ended = self.streams.lock().expect("no holder of the lock panics").remove(whose);
+        for Stream { superseded, task } in ended.into_iter().flatten() {
+            superseded.cancel();
+            // A stream that panicked has ended, too.
+            let _ = task.await;
+        }
+    }
+
     /// Remembers deliveries, before they are sent.
     pub(crate) fn remember(&self, whose: &Whose, handed: impl IntoIterator<Item = Handed>) {
-        let mut all = self.0.lock().expect("no holder of the lock panics");
+        let mut all = self.handed.lock().expect("no holder of the lock panics");
         if all.len() >= CONSUMERS && !all.contains_key(whose) {
             // Losing one costs its consumer a replay; whom it hits is no matter.
             let any = all.keys().next().cloned();
@@ -48,7 +79,7 @@ impl Replays {
 
     /// What was handed out behind this delivery; nothing when it is not remembered.
     pub(crate) fn behind(&self, whose: &Whose, delivery: &str) -> Vec<Handed> {
-        let all = self.0.lock().expect("no holder of the lock panics");
+        let all = self.handed.lock().expect("no holder of the lock panics");
         let Some(ring) = all.get(whose) else { return Vec::new() };
         match ring.iter().rposition(|handed| handed.delivery == delivery) {
             Some(at) => ring.iter().skip(at + 1).cloned().collect(),
@@ -58,7 +89,7 @@ impl Replays {
 
     /// Forgets what was acknowledged.
     pub(crate) fn settle(&self, tenant: &Tenant, group: &str, deliveries: &[String]) {
-        let mut all = self.0.lock().expect("no holder of the lock panics");
+        let mut all = self.handed.lock().expect("no holder of the lock panics");
         for ((of, name, _), ring) in all.iter_mut() {
             if of == tenant && name == group {
                 ring.retain(|handed| !deliveries.contains(&handed.delivery));

@@ -129,11 +129,6 @@ impl Writer {
         self.frames.closed().await;
     }
 
-    /// Whether the client has gone.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.frames.is_closed()
-    }
-
     /// When something should be said again.
     pub(crate) fn heartbeat_due(&self) -> Instant {
         self.said + HEARTBEAT

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use gesta::{Delivery, GroupError, Nack, Pull};
 use gesta_api::{DeliveredEvent, Envelope};
 use gesta_core::{Filter, Position, ReadAll, RecordedEvent};
+use tokio_util::sync::CancellationToken;
 
 use super::{Closed, Writer, last_event_id, open};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     subscriptions::Settings,
 };
 
-/// How long one pull waits. A pull is not broken off, so this is also how late a lost client is noticed.
+/// How long one pull waits, and so how late a heartbeat or the stop of the server may be noticed.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Sends the group's deliveries for this consumer.
@@ -31,12 +32,18 @@ pub(crate) async fn deliveries(
 ) -> Result<Response, Failure> {
     let whose: Whose = (caller.tenant.clone(), group, settings.consumer.clone());
     let again = match last_event_id(headers)? {
-        Some(id) => app.replays.behind(&whose, id),
+        Some(id) => {
+            // What the former connection takes from now on nobody would receive.
+            app.replays.end_streams(&whose).await;
+            app.replays.behind(&whose, id)
+        }
         None => Vec::new(),
     };
     let (response, writer) = open(app, &caller)?;
-    let hand_out = HandOut { app: app.clone(), whose, settings, auto_ack, writer };
-    tokio::spawn(hand_out.run(again));
+    let superseded = CancellationToken::new();
+    let hand_out = HandOut { app: app.clone(), whose: whose.clone(), settings, auto_ack, writer };
+    let task = tokio::spawn(hand_out.run(again, superseded.clone()));
+    app.replays.add_stream(whose, superseded, task);
     Ok(response)
 }
 
@@ -49,9 +56,16 @@ struct HandOut {
 }
 
 impl HandOut {
-    async fn run(mut self, again: Vec<Handed>) {
-        // Closed means that there is nobody left to tell.
-        let _ = self.send_all(again).await;
+    async fn run(mut self, again: Vec<Handed>, superseded: CancellationToken) {
+        let ended = tokio::select! {
+            biased;
+            () = superseded.cancelled() => None,
+            // Closed means that there is nobody left to tell.
+            ended = self.send_all(again) => Some(ended),
+        };
+        if ended.is_none() {
+            self.writer.leave("superseded", "the consumer came back over another connection");
+        }
     }
 
     async fn send_all(&mut self, again: Vec<Handed>) -> Result<(), Closed> {
@@ -61,18 +75,22 @@ impl HandOut {
                 self.send(&handed.delivery, handed.count, &event).await?;
             }
         }
+        self.writer.flush().await?;
         loop {
             if self.app.parts.stop.is_cancelled() {
                 self.writer.leave("stopping", "the server stops: come back to another, or later");
                 return Ok(());
             }
-            if self.writer.is_gone() {
-                return Err(Closed);
-            }
             if self.writer.heartbeat_due() <= tokio::time::Instant::now() {
                 self.writer.heartbeat().await?;
             }
-            match self.pull().await {
+            let pulled = tokio::select! {
+                biased;
+                () = self.writer.gone() => return Err(Closed),
+                // Dropped, what it took goes to the next.
+                pulled = self.pull() => pulled,
+            };
+            match pulled {
                 Ok(deliveries) => self.hand_over(deliveries).await?,
                 Err(GroupError::Busy { retry_after, .. }) => tokio::time::sleep(retry_after.min(WAIT)).await,
                 Err(error) => {
