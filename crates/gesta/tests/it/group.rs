@@ -256,7 +256,10 @@ async fn dead_letter_order() {
     world.append(&streams.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let (mut handled, mut parked) = (Vec::new(), 0);
     let mut refused = std::collections::BTreeSet::new();
+    let mut pulls = 0;
     while handled.len() < 300 {
+        pulls += 1;
+        assert!(pulls < 2_000, "{} of 300 are handled and no more come", handled.len());
         let deliveries = world.pull(7).await;
         if deliveries.is_empty() {
             parked += world.groups.replay(&tenant(), "g", Selection::All).await.expect("replays");

@@ -103,7 +103,8 @@ async fn a_kill_at_any_call_loses_nothing_and_brings_back_only_what_was_not_ackn
 async fn a_zombie_applies_nothing() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_000_000)));
     let world = World::with_clock(clock.clone()).await;
-    world.create(definition()).await;
+    // Only the epoch tells: the lease of the deliveries is not over.
+    world.create(GroupDefinition { lease: Duration::from_secs(600), ..definition() }).await;
     world.append(&["a-1", "b-1"]).await;
     let held = pull(&world.groups, "zombie", 10, Duration::ZERO).await;
     assert_eq!(held.len(), 2);

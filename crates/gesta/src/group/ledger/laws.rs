@@ -391,7 +391,7 @@ fn what_was_acknowledged_before_a_crash_is_not_replayed_with_its_predecessor() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_overtaken_or_handled_twice(steps in prop::collection::vec(step(), 1..150)) {
