@@ -1,6 +1,11 @@
 //! What a server stands on: a store with all that belongs to it.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::future::BoxFuture;
 use gesta_core::{CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, StreamCatalog};
@@ -54,7 +59,11 @@ impl Backend {
         let folder = folder.into();
         let refused = |reason| ServeError::Folder { folder: folder.clone(), reason };
         let place = folder.clone();
-        let opened = tokio::task::spawn_blocking(move || FileStore::open(place, options)).await;
+        let open = move || {
+            make_private(&place);
+            FileStore::open(place, options)
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
         let store = opened
             .map_err(|error| refused(error.to_string()))?
             .map_err(|error| refused(with_remedy(&error)))?;
@@ -79,6 +88,12 @@ impl Backend {
         self.store = wrap(self.store);
         self
     }
+}
+
+/// Events are nobody else's to read. A folder that is there keeps its mode; one that cannot be made is refused by
+/// the store, which knows better why.
+fn make_private(folder: &Path) {
+    let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
 }
 
 fn report(status: StoreStatus) -> StoreReport {

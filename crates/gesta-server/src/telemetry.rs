@@ -23,8 +23,8 @@ pub mod logs;
 mod process;
 mod request_log;
 
-pub use request_log::{Correlation, RequestId};
-pub(crate) use request_log::{Observer, observe};
+pub use request_log::RequestId;
+pub(crate) use request_log::{Observer, correlate, observe};
 
 /// The metrics of one server.
 pub struct Telemetry {

@@ -17,7 +17,7 @@ use std::{
     collections::HashMap,
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -161,7 +161,7 @@ pub fn revoke(path: &Path, id: &str) -> Result<(), KeysError> {
 fn write(path: &Path, keys: Vec<KeyInfo>) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { path: path.into(), source };
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(io)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let text = serde_json::to_vec_pretty(&File { format: FORMAT, keys }).expect("a list of keys is JSON");

@@ -10,7 +10,7 @@ use gesta_core::{
 use uuid::Uuid;
 
 use super::headers::EventIds;
-use crate::{app::App, auth::Caller, problem::Failure};
+use crate::{app::App, auth::Caller, problem::Failure, telemetry};
 
 /// Refuses to write to a stream of Gesta itself.
 pub(crate) fn refuse_system(stream: &StreamId) -> Result<(), Failure> {
@@ -31,6 +31,9 @@ pub(crate) async fn append(
 ) -> Result<Appended, Failure> {
     appends.iter().try_for_each(|append| refuse_system(&append.stream))?;
     let batch = AppendBatch { tenant: caller.tenant.clone(), appends, durability };
+    if let Some((_, event)) = batch.events().next() {
+        telemetry::correlate(event.metadata.correlation_id.as_deref().unwrap_or(&event.id.to_string()));
+    }
     let (count, begun) = (batch.events().count(), Instant::now());
     let appended = match app.parts.store.append(batch).await {
         Ok(appended) => appended,

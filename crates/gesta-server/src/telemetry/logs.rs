@@ -18,6 +18,9 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 /// Lines that may wait.
 const QUEUE: usize = 8192;
 
+/// Libraries whose news are no operator's; naming them in the filter makes them talk.
+const QUIET: &str = "fjall=warn,lsm_tree=warn";
+
 /// Why logs cannot begin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +58,8 @@ enum Line {
 /// Begins to log what `filter` lets through (`info`, or `info,gesta::request=warn` to log requests only when
 /// they fail). Once a process.
 pub fn begin(filter: &str) -> Result<Logs, LogsError> {
-    let parsed = EnvFilter::try_new(filter).map_err(|_| LogsError::Filter { given: filter.to_owned() })?;
+    let wrong = |_| LogsError::Filter { given: filter.to_owned() };
+    let parsed = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(wrong)?;
     let (lines, receiver) = sync_channel(QUEUE);
     let queue = Queue { lines, dropped: Arc::default() };
     let dropped = Arc::clone(&queue.dropped);

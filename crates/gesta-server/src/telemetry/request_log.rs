@@ -1,7 +1,7 @@
 //! One line and one measurement for each request.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -23,9 +23,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub Arc<str>);
 
-/// The correlation id of what a request did: a handler adds it to the reply's extensions, the log shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Correlation(pub Arc<str>);
+tokio::task_local! {
+    /// The correlation of what the request of this task did.
+    static CORRELATION: Arc<OnceLock<Arc<str>>>;
+}
+
+/// Tells the log the correlation id of what the request of this task does; the first one counts.
+pub(crate) fn correlate(id: &str) {
+    // Outside of a request there is no line to tell it to.
+    let _ = CORRELATION.try_with(|slot| slot.set(id.into()));
+}
 
 /// What the layer needs.
 #[derive(Clone)]
@@ -40,12 +47,13 @@ pub(crate) async fn observe(State(observer): State<Observer>, mut request: Reque
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     let seen = Seen::of(&request);
-    let mut response = next.run(request).await;
+    let slot = Arc::new(OnceLock::new());
+    let mut response = CORRELATION.scope(Arc::clone(&slot), next.run(request)).await;
     let took = start.elapsed();
     let status = response.status().as_u16();
     observer.telemetry.answered(seen.route(), &seen.method, status, took);
     if observer.log {
-        seen.log(&id, &response, took);
+        seen.log(&id, slot.get(), &response, took);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -79,19 +87,18 @@ impl Seen {
         self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
     }
 
-    fn log(&self, id: &str, response: &Response, took: Duration) {
+    fn log(&self, id: &str, correlation: Option<&Arc<str>>, response: &Response, took: Duration) {
         let caller = response.extensions().get::<Caller>();
-        let correlation = response.extensions().get::<Correlation>().map(|correlation| &*correlation.0);
         let peer = self.peer.map(|peer| peer.0.ip());
         tracing::info!(
             target: "gesta::request",
             request_id = id,
-            correlation_id = correlation.or(self.correlation.as_deref()),
+            correlation_id = correlation.map(|id| &**id).or(self.correlation.as_deref()),
             trace_id = self.trace.as_deref(),
             method = super::method_name(&self.method),
             route = self.route(),
             status = response.status().as_u16(),
-            duration_ms = took.as_secs_f64() * 1000.0,
+            duration_ms = took.as_micros() as f64 / 1000.0,
             tenant = caller.map(|caller| caller.tenant.as_str()),
             principal = caller.map(|caller| &*caller.principal),
             peer = peer.map(tracing::field::display),

@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, Wire, edge, get, until};
+use crate::support::{PATIENCE, Wire, alone, edge, get, until};
 
 /// Kibibytes of memory of this process, its clients included.
 fn resident_kib() -> u64 {
@@ -17,8 +17,12 @@ fn resident_kib() -> u64 {
 
 /// Streams that are never read, each with endless events behind it: what they hold is the buffer of their
 /// connection, not the events.
-#[tokio::test]
-async fn readers_that_do_not_read_cost_a_bounded_buffer() {
+#[test]
+fn readers_that_do_not_read_cost_a_bounded_buffer() {
+    alone("memory::readers_that_do_not_read_cost_a_bounded_buffer", readers_that_do_not_read());
+}
+
+async fn readers_that_do_not_read() {
     const READERS: usize = 100;
     let edge = edge(|_| {}).await;
     let before = resident_kib();
@@ -40,8 +44,15 @@ async fn readers_that_do_not_read_cost_a_bounded_buffer() {
 }
 
 /// The same through the whole server: the log is read for each reader in pieces, never ahead of it without a bound.
-#[tokio::test]
-async fn followers_of_the_log_that_do_not_read_cost_a_bounded_buffer() {
+#[test]
+fn followers_of_the_log_that_do_not_read_cost_a_bounded_buffer() {
+    alone(
+        "memory::followers_of_the_log_that_do_not_read_cost_a_bounded_buffer",
+        followers_that_do_not_read(),
+    );
+}
+
+async fn followers_that_do_not_read() {
     const READERS: usize = 50;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let running = start_on(listener, Backend::memory(), Config::default()).await.expect("starts");

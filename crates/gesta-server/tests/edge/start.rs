@@ -1,6 +1,7 @@
 //! Starting and stopping the whole server on a folder.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -135,6 +136,8 @@ async fn keys_may_be_made_before_the_first_start() {
     let made = keys::make(&data.join("keys.json"), &Tenant::default(), Granted::All).expect("made");
     let running = on(&data).await.expect("starts");
     assert!(running.report().keys);
+    let mode = std::fs::metadata(&data).expect("made").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "the events are nobody else's to read");
     assert_eq!(ask(&running, &get("/api/v1/log/head", "")).await.status, 401);
     let bearer = format!("authorization: Bearer {}\r\n", made.key);
     assert_eq!(ask(&running, &get("/api/v1/log/head", &bearer)).await.status, 200);

@@ -209,3 +209,19 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     };
     timeout(PATIENCE, all).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
+
+const ALONE: &str = "GESTA_EDGE_ALONE";
+
+/// Runs the test of this name in a process of its own: memory is a process's, and tests beside it take some.
+pub(crate) fn alone(test: &str, work: impl Future<Output = ()>) {
+    if std::env::var_os(ALONE).is_some() {
+        return tokio::runtime::Runtime::new().expect("a runtime").block_on(work);
+    }
+    let me = std::env::current_exe().expect("a path");
+    let mut again = std::process::Command::new(me);
+    let ran = again.args(["--exact", test, "--nocapture"]).env(ALONE, "1").output().expect("it starts");
+    let (told, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    println!("{told}");
+    assert!(ran.status.success(), "{told}{wrong}");
+    assert!(told.contains("1 passed"), "there is no test {test}: {told}");
+}

@@ -5,7 +5,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use gesta_server::auth::keys::{self, Granted};
+use axum::{body::Body, extract::Request};
+use gesta_server::{
+    Backend, Config,
+    auth::keys::{self, Granted},
+};
+use tower::ServiceExt;
 
 use crate::support::{edge, edge_with_keys, get};
 
@@ -117,4 +122,25 @@ async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
     assert_eq!(told("principal"), format!("key:{}", made.id));
     let secret = made.key.rsplit('_').next().expect("a secret");
     assert!(!text.contains("canary") && !text.contains(secret), "{text}");
+}
+
+#[tokio::test]
+async fn the_log_tells_the_correlation_of_what_was_published() {
+    let lines = Lines::default();
+    let writer = {
+        let lines = lines.clone();
+        move || lines.clone()
+    };
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let service = gesta_server::service(Backend::memory(), Config::default()).await.expect("starts");
+    let correlation = "0198c0de-0000-7000-8000-000000000001";
+    let body =
+        format!(r#"{{"event_type":"x","source_service":"t","payload":1,"correlation_id":"{correlation}"}}"#);
+    let request = Request::post("/api/v1/events/publish").header("host", "localhost");
+    let request =
+        request.header("content-type", "application/json").body(Body::from(body)).expect("a request");
+    assert_eq!(service.oneshot(request).await.expect("infallible").status(), 200);
+    let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
+    assert!(text.contains(&format!("\"correlation_id\":\"{correlation}\"")), "{text}");
 }
