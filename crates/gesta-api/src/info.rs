@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::DurabilityGiven;
+
 /// What the server is and where to begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceInfo {
@@ -50,6 +52,32 @@ pub struct Health {
     /// What was looked at, by name: `ok`, or what is wrong and what to do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<String, String>,
+    /// The store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreHealth>,
+    /// How many connections are open.
+    #[serde(default)]
+    pub open_connections: u64,
+    /// Whether the server is about to stop.
+    #[serde(default)]
+    pub stopping: bool,
+}
+
+/// How a store fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StoreHealth {
+    /// The highest readable position.
+    pub head: u64,
+    /// The position up to which the log is indexed.
+    pub indexed: u64,
+    /// What an acknowledgement survives.
+    pub durability: DurabilityGiven,
+    /// How many files the log has; absent in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<u64>,
+    /// How many bytes the log has; absent in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// How a server fares, in one word.

@@ -50,7 +50,7 @@ pub use group::{
 };
 pub use info::{
     Breaker, Breakers, Endpoints, Health, HealthStatus, RecentEvent, RecentEvents, RecentStatus, ServiceInfo,
-    Stats,
+    Stats, StoreHealth,
 };
 pub use page::{LogInfo, LogPage, StreamHead, StreamPage, StreamSummary, StreamsPage};
 pub use problem::Problem;

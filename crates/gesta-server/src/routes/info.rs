@@ -5,11 +5,12 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use gesta_api::{Code, Endpoints, Health, Problem, ServiceInfo};
+use gesta_api::{Code, Endpoints, Health, HealthStatus, Problem, ServiceInfo, StoreHealth};
 
 use crate::{
     app::App,
     extract::{PathText, json},
+    health::{HealthReport, Status},
     problem::Failure,
 };
 
@@ -38,7 +39,33 @@ pub(crate) async fn root() -> Response {
     responses((status = 200, body = Health), (status = 503, body = Health)),
 )]
 pub(crate) async fn health(State(app): State<App>) -> Response {
-    retry_later(app.parts.health.full_reply())
+    let HealthReport { status, timestamp, uptime_seconds, store, .. } = app.parts.health.report();
+    let store_check = store.failed.clone().unwrap_or_else(|| "ok".into());
+    let behind = store.head.get().saturating_sub(store.indexed.get());
+    let index_check = if behind == 0 { "ok".into() } else { format!("{behind} events behind") };
+    let (status, code) = match status {
+        Status::Healthy => (HealthStatus::Healthy, StatusCode::OK),
+        Status::Degraded => (HealthStatus::Degraded, StatusCode::OK),
+        Status::Unhealthy => (HealthStatus::Unhealthy, StatusCode::SERVICE_UNAVAILABLE),
+    };
+    let health = Health {
+        service: "gesta".into(),
+        status,
+        version: env!("CARGO_PKG_VERSION").into(),
+        timestamp,
+        uptime_seconds,
+        checks: [("store".into(), store_check), ("index".into(), index_check)].into(),
+        store: Some(StoreHealth {
+            head: store.head.get(),
+            indexed: store.indexed.get(),
+            durability: Some(store.durability).into(),
+            segments: store.segments,
+            bytes: store.bytes,
+        }),
+        open_connections: app.parts.telemetry.open_connections() as u64,
+        stopping: app.parts.stop.is_cancelled(),
+    };
+    retry_later(json(code, &health))
 }
 
 /// Whether the process runs

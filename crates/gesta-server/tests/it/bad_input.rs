@@ -148,7 +148,9 @@ async fn unknown_routes_and_methods_are_problems_too() {
     let service = Service::new().await;
     let problem = service.get("/api/v2/x?secret=1").await.refused(404, "route_not_found");
     assert_eq!(problem["instance"], "/api/v2/x", "the query may hold what nobody should see");
-    service.get(PUBLISH).await.refused(405, "method_not_allowed");
+    let wrong = service.get(PUBLISH).await;
+    wrong.refused(405, "method_not_allowed");
+    assert_eq!(wrong.headers["allow"], "POST");
     service.ask(Method::PUT, "/api/v1/streams/a-1", "").await.refused(405, "method_not_allowed");
     service.get("/docs/errors/rubbish").await.refused(404, "route_not_found");
 }
