@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 
 /// Whether somebody wants the command to stop. The first Ctrl-C or SIGTERM asks; the second ends the process at once.
 #[derive(Clone)]
@@ -21,11 +24,17 @@ impl Interrupt {
     pub(crate) fn listen() -> Self {
         let interrupt = Self(Arc::new(Asked { asked: AtomicBool::new(false), told: Notify::new() }));
         let ours = interrupt.clone();
+        // Registered here and not in the task: from now on no signal ends the process unasked.
+        let (Ok(mut keyboard), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return interrupt;
+        };
         tokio::spawn(async move {
-            signal().await;
+            either(&mut keyboard, &mut terminate).await;
             ours.0.asked.store(true, Ordering::SeqCst);
             ours.0.told.notify_waiters();
-            signal().await;
+            either(&mut keyboard, &mut terminate).await;
             std::process::exit(crate::exit::Exit::Interrupted as i32);
         });
         interrupt
@@ -48,16 +57,9 @@ impl Interrupt {
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM; for ever where the system has neither.
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+async fn either(one: &mut Signal, other: &mut Signal) {
     tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }

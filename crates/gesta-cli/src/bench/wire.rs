@@ -33,8 +33,16 @@ impl Connection {
 
     /// Sends a whole request and reads the whole answer; answers with its status.
     pub(crate) async fn call(&mut self, request: &[u8]) -> io::Result<u16> {
-        self.stream.write_all(request).await?;
+        // A server that refuses a large request may answer before it has read all of it.
+        let written = self.stream.write_all(request).await;
         self.buffer.clear();
+        match self.answer().await {
+            Ok(status) => Ok(status),
+            Err(error) => Err(written.err().unwrap_or(error)),
+        }
+    }
+
+    async fn answer(&mut self) -> io::Result<u16> {
         loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

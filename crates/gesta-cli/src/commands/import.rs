@@ -54,7 +54,8 @@ pub(crate) struct Import {
     /// What separates the columns of a CSV file
     #[arg(long, default_value = ",", value_parser = delimiter, value_name = "CHARACTER")]
     delimiter: u8,
-    /// The text of a cell without a value, such as NA; an empty cell always is one
+    /// The text of a cell without a value, such as NA, but not in columns of --stream and --id; an empty cell always is
+    /// one
     #[arg(long, value_name = "TEXT")]
     null: Option<String>,
     /// Only these columns become data

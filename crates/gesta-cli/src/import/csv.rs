@@ -15,7 +15,8 @@ use super::{
 pub(crate) struct Dialect {
     /// What separates the columns.
     pub(crate) delimiter: u8,
-    /// The text of a cell without a value; an empty cell is always one.
+    /// The text of a cell without a value; an empty cell is always one. In a column that names something it is a
+    /// name like any other: cases that are called `A` to `ZZ` have one called `NA`.
     pub(crate) null: Option<String>,
     /// Whether every cell is kept as text.
     pub(crate) text: bool,
@@ -60,15 +61,23 @@ impl<R: Read> CsvRows<R> {
         for (name, cell) in self.header.iter().zip(&self.record) {
             let text = str::from_utf8(cell)
                 .map_err(|_| Refused::new(line, format!("column {name:?} is not UTF-8")))?;
-            if !(text.is_empty() || self.dialect.null.as_deref() == Some(text)) {
+            if !self.is_absent(name, text) {
                 columns.push(self.column(name, text));
             }
         }
         Ok(Row { line, end: self.reader.position().byte(), columns })
     }
 
+    fn is_absent(&self, name: &str, text: &str) -> bool {
+        text.is_empty() || (self.dialect.null.as_deref() == Some(text) && !self.is_name(name))
+    }
+
+    fn is_name(&self, column: &str) -> bool {
+        self.dialect.names.iter().any(|name| name == column)
+    }
+
     fn column(&self, name: &str, text: &str) -> Column {
-        let keep = self.dialect.text || self.dialect.names.iter().any(|kept| kept == name);
+        let keep = self.dialect.text || self.is_name(name);
         let json = if keep { plain(text) } else { typed(text) };
         Column { name: name.to_owned(), text: text.to_owned(), json }
     }
@@ -105,6 +114,12 @@ mod tests {
         let columns: Vec<_> = row.columns.iter().map(|c| (c.name.as_str(), c.json.get())).collect();
         assert_eq!(columns, [("case", "\"7\""), ("crp", "16.5"), ("note", r#""a;b\nc""#)]);
         assert_eq!((row.line, row.text("crp")), (2, Some("16.5")));
+    }
+
+    #[test]
+    fn the_null_marker_is_a_name_where_names_stand() {
+        let row = rows("case;crp\nNA;NA\n").remove(0).expect("a row");
+        assert_eq!((row.text("case"), row.text("crp")), (Some("NA"), None));
     }
 
     #[test]

@@ -68,17 +68,17 @@ impl Candidate {
 }
 
 impl Mapping {
-    /// The columns that name things, and are therefore kept as text.
+    /// The columns that name things, and are therefore kept as text whatever they look like.
     pub(crate) fn names(&self) -> Vec<String> {
         let id = self.id.iter().flat_map(Template::columns);
-        let subject = self.subject.iter().flat_map(Template::columns);
-        self.stream.columns().chain(id).chain(subject).map(str::to_owned).collect()
+        self.stream.columns().chain(id).map(str::to_owned).collect()
     }
 
     /// The columns it speaks of that a file does not have.
     pub(crate) fn missing(&self, header: &[String]) -> Vec<String> {
         let mut spoken = self.names();
-        spoken.extend(self.event_type.columns().map(str::to_owned));
+        let subject = self.subject.iter().flat_map(Template::columns);
+        spoken.extend(self.event_type.columns().chain(subject).map(str::to_owned));
         spoken.extend(self.occurred_at.clone());
         if let Columns::Take(names) | Columns::Drop(names) = &self.columns {
             spoken.extend(names.iter().cloned());

@@ -1,0 +1,54 @@
+//! The help of every command, reviewed like code.
+
+use crate::gesta::{done, gesta};
+
+#[test]
+fn the_help_of_every_command_is_as_it_was() {
+    let groups =
+        ["list", "show", "create", "pull", "ack", "nack", "consume", "parked", "replay", "discard", "remove"];
+    let commands = [
+        "",
+        "serve",
+        "publish",
+        "append",
+        "read",
+        "tail",
+        "streams",
+        "event",
+        "groups",
+        "stats",
+        "import",
+        "export",
+        "verify",
+        "backup",
+        "restore",
+        "bench",
+        "keys",
+        "completions",
+        "keys create",
+        "keys list",
+        "keys revoke",
+    ];
+    let commands =
+        commands.iter().map(ToString::to_string).chain(groups.map(|verb| format!("groups {verb}")));
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let shown = done(gesta().args(&words).arg("--help"), "").ok();
+        let name = if words.is_empty() { "gesta".to_owned() } else { format!("gesta_{}", words.join("_")) };
+        insta::assert_snapshot!(name, shown.out);
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let made = done(gesta().args(["completions", shell]), "").ok();
+        assert!(made.out.contains("import") && made.out.contains("groups"), "{shell}");
+    }
+}
+
+#[test]
+fn every_setting_of_a_server_is_listed() {
+    let listed = done(gesta().args(["serve", "--settings"]), "").ok();
+    assert!(listed.out.contains("GESTA_MAX_CONNECTIONS") && listed.out.contains("PORT"), "{listed:?}");
+}

@@ -1,0 +1,13 @@
+//! The binary, run as people and scripts run it.
+
+mod bench;
+mod exit_codes;
+mod export;
+mod folders;
+mod gesta;
+mod groups;
+mod help;
+mod import;
+mod interrupt;
+mod keys;
+mod transcript;

@@ -1,0 +1,113 @@
+//! What commands print, for people and for programs, reviewed like code.
+
+use crate::gesta::{Server, stable};
+
+const ID: &str = "00000000-0000-0000-0000-0000000000aa";
+
+/// Runs commands one after the other and writes down what came of each.
+fn transcript(server: &Server, commands: &[&[&str]]) -> String {
+    let mut text = String::new();
+    for command in commands {
+        let done = server.run(command);
+        let line = command.iter().map(|word| format!(" {word}")).collect::<String>();
+        text += &format!("$ gesta{line}\n{}{}[exit {}]\n\n", stable(&done.out), stable(&done.err), done.code);
+    }
+    text
+}
+
+fn commands(output: &'static str) -> Vec<Vec<&'static str>> {
+    let plain: [&[&str]; 13] = [
+        &[
+            "publish",
+            "sample.created",
+            r#"{"barcode":"S1"}"#,
+            "--subject",
+            "sample-1",
+            "--priority",
+            "2",
+            "--id",
+            ID,
+        ],
+        &[
+            "publish",
+            "sample.created",
+            r#"{"barcode":"S1"}"#,
+            "--subject",
+            "sample-1",
+            "--priority",
+            "2",
+            "--id",
+            ID,
+        ],
+        &[
+            "append",
+            "sample-1",
+            "sample.validated",
+            r#"{"ok":true}"#,
+            "--expect",
+            "1",
+            "--with",
+            "user_id=ada",
+        ],
+        &["append", "sample-2", "sample.created", "--expect", "no_stream", "--durability", "relaxed"],
+        &["read"],
+        &["read", "sample-1", "--backwards", "--limit", "1"],
+        &["read", "--type", "*.validated"],
+        &["tail", "--from", "start", "--limit", "1", "--type", "sample.created"],
+        &["streams", "sample-*"],
+        &["event", ID],
+        &[
+            "groups",
+            "create",
+            "wards",
+            "--type",
+            "sample.*",
+            "--from",
+            "start",
+            "--retry-delays-ms",
+            "0,1000",
+        ],
+        &["groups", "list"],
+        &["groups", "remove", "wards"],
+    ];
+    plain.iter().map(|words| words.iter().copied().chain(["--output", output]).collect()).collect()
+}
+
+/// A cursor is sealed and differs from run to run.
+fn without_cursors(text: &str) -> String {
+    let hide = |line: &str| match line.split_once("--after ") {
+        Some((before, _)) if line.starts_with("go on") => format!("{before}--after [cursor]"),
+        _ => line.to_owned(),
+    };
+    text.lines().map(hide).collect::<Vec<_>>().join("\n")
+}
+
+fn run(output: &'static str) -> String {
+    let server = Server::start();
+    let commands = commands(output);
+    let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
+    without_cursors(&transcript(&server, &commands))
+}
+
+#[test]
+fn what_people_read() {
+    insta::assert_snapshot!(run("text"));
+}
+
+#[test]
+fn what_programs_read() {
+    insta::assert_snapshot!(run("json"));
+}
+
+#[test]
+fn stats_say_how_the_server_fares() {
+    let server = Server::start();
+    server.run(&["publish", "x", "--source", "lab"]).ok();
+    let json = server.run(&["stats", "--output", "json"]).ok().json();
+    assert_eq!(
+        (&json["health"]["status"], &json["stats"]["events_published"]),
+        (&"healthy".into(), &1.into())
+    );
+    let text = server.run(&["stats"]).ok().out;
+    assert!(text.starts_with("status     healthy"), "{text}");
+}
