@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `ack_before_sync` | an append is acknowledged and readable before it is written and synced |
 //! | `skip_sync` | groups are written and never synced, and the reply says they were |
-//! | `lose_one_event` | the last append of every 10,000 is acknowledged and not stored |
+//! | `lose_one_event` | the last append of every 100 is acknowledged and not stored |
 //! | `duplicate_on_retry` | ids are not looked up, so a retry is appended a second time |
 //! | `version_gte` | an expected version below the stream's version is taken as well |
 //! | `version_before_ids` | the version is compared before ids are looked up |

@@ -81,6 +81,11 @@ settings! {
         max_requests_per_second: u32 = "0", "GESTA_MAX_REQUESTS_PER_SECOND";
         /// Most SSE clients of one tenant.
         max_sse_clients: usize = "1000", "GESTA_MAX_SSE_CLIENTS";
+
+        /// Bytes of the first segment of the log; each next one is twice as large.
+        first_segment_bytes: u64 = "1048576", "GESTA_FIRST_SEGMENT_BYTES";
+        /// Bytes of the largest segment of the log.
+        largest_segment_bytes: u64 = "268435456", "GESTA_LARGEST_SEGMENT_BYTES";
     }
 }
 

@@ -74,7 +74,8 @@ pub struct Report {
 pub async fn start(config: Config) -> Result<Running, ServeError> {
     let listener = listen::listen(&config).await?;
     listen::check(&config, &listener)?;
-    let backend = Backend::file(&config.data, Options::default()).await?;
+    let options = Options::default().segment_bytes(config.first_segment_bytes, config.largest_segment_bytes);
+    let backend = Backend::file(&config.data, options).await?;
     start_on(listener, backend, config).await
 }
 

@@ -183,6 +183,8 @@ impl Client {
         let body = reply.json();
         match (reply.status, body["code"].as_str().unwrap_or_default()) {
             (200, _) => self.placed(sent, &body),
+            // A relaxed append is answered before the flush, and a refusal of it is as provisional.
+            (412, _) if sent.relaxed => Outcome::Refused,
             (412, _) => {
                 let stream = body["stream"]
                     .as_str()

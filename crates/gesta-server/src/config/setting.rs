@@ -127,7 +127,7 @@ macro_rules! number {
         }
     )*};
 }
-number!(u16 u32 usize);
+number!(u16 u32 u64 usize);
 
 impl Value for Duration {
     const EXPECTED: &'static str = "write a time such as 500ms, 30s or 2m";
