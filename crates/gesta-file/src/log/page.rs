@@ -3,7 +3,7 @@
 use std::{os::unix::fs::FileExt, sync::Arc};
 
 use bytes::Bytes;
-use gesta_core::{Filter, Position, ReadError, RecordedEvent, decode_envelope};
+use gesta_core::{EnvelopeDecoder, Filter, Position, ReadError, RecordedEvent, decode_envelope};
 
 use super::{
     Log,
@@ -30,12 +30,13 @@ pub(crate) struct Forward {
     /// Where `next` is, if the last page ended in its segment.
     place: Option<(Arc<Segment>, u64)>,
     page: usize,
+    decoder: EnvelopeDecoder,
 }
 
 impl Forward {
     /// The events with `after < position ≤ up_to`.
     pub(crate) fn new(after: Position, up_to: Position) -> Self {
-        Self { next: after.next(), up_to, place: None, page: PAGE }
+        Self { next: after.next(), up_to, place: None, page: PAGE, decoder: EnvelopeDecoder::default() }
     }
 
     /// Expects few events, so that a short read does not fetch a long page.
@@ -90,12 +91,17 @@ impl Forward {
             let end = offset + bytes.len() as u64;
             return Err(Damage::range(&segment.path, offset + read as u64, end, "it is cut short").into());
         }
+        let bytes_read = bytes.len();
         let mut found = Vec::new();
         let before = self.next;
         let walked = self.walk(&bytes.into(), filter, &mut found).map_err(|(at, reason)| {
             let at = offset + at as u64;
             ReadError::from(Damage::range(&segment.path, at, at + FRAME as u64, reason))
         })?;
+        if matches!(walked, Walked::Cut { .. }) && bytes_read == most && self.next <= segment.last() {
+            let end = offset + most as u64;
+            return Err(Damage::range(&segment.path, offset, end, "it ends within a record").into());
+        }
         self.page = match walked {
             Walked::Cut { needs, .. } if self.next == before => needs.max(GUESS),
             _ => PAGE,
@@ -150,8 +156,9 @@ impl Forward {
             };
             let whole = FRAME + length;
             let Some(frame) = rest.get(..whole) else { return Ok(self.cut(at, whole, kept, frames, found)) };
-            let envelope = frames.slice(at + FRAME..at + whole);
-            let event = read(frame, envelope, self.next).map_err(|reason| (at, reason))?;
+            check(frame, self.next).map_err(|reason| (at, reason))?;
+            let event = self.decoder.decode(frames, at + FRAME..at + whole);
+            let event = event.map_err(|_| (at, NO_ENVELOPE))?;
             if filter.accepts(&event) {
                 kept += whole;
                 found.push(event);
@@ -195,13 +202,21 @@ fn compact(found: &mut [RecordedEvent], kept: usize, page: usize) {
     }
 }
 
-/// The event of a record frame, if it is what was written, and at this position.
-fn read(frame: &[u8], envelope: Bytes, position: Position) -> Result<RecordedEvent, &'static str> {
+const NO_ENVELOPE: &str = "a record holds no envelope of a known format";
+
+/// Whether a record frame is what was written, and at this position.
+fn check(frame: &[u8], position: Position) -> Result<(), &'static str> {
     frame::check_record(frame).map_err(|_| "the checksum of a record does not match")?;
     if frame.len() < FRAME + 9 || u64_at(frame, FRAME + 1) != position.get() {
         return Err("a record is of another position");
     }
-    decode_envelope(envelope).map_err(|_| "a record holds no envelope of a known format")
+    Ok(())
+}
+
+/// The event of a record frame, in bytes of its own.
+fn read(frame: &[u8], position: Position) -> Result<RecordedEvent, &'static str> {
+    check(frame, position)?;
+    decode_envelope(Bytes::copy_from_slice(&frame[FRAME..])).map_err(|_| NO_ENVELOPE)
 }
 
 fn damage_in_memory(first: Position, (at, reason): (usize, &'static str)) -> ReadError {
@@ -234,7 +249,7 @@ pub(crate) fn records(log: &Log, positions: &[Position]) -> Result<Vec<RecordedE
             let damaged = |reason| damage_in_memory(position, (0, reason));
             let length = record_length(&frame).filter(|length| *length <= frame.len());
             let frame = frame.slice(..length.ok_or_else(|| damaged("no record begins there"))?);
-            found.push(read(&frame, Bytes::copy_from_slice(&frame[FRAME..]), position).map_err(damaged)?);
+            found.push(read(&frame, position).map_err(damaged)?);
             rest = &rest[1..];
             continue;
         }
@@ -280,13 +295,16 @@ fn near_records(
         let mut longer;
         let frame = match bytes.get(at..at + length) {
             Some(frame) => frame,
+            None if segment.end() < offset + length as u64 => {
+                return Err(damaged("it ends within a record"));
+            }
             None => {
                 longer = vec![0; length];
                 file.read_exact_at(&mut longer, offset).map_err(unavailable(&segment.path))?;
                 &longer
             }
         };
-        found.push(read(frame, Bytes::copy_from_slice(&frame[FRAME..]), position).map_err(damaged)?);
+        found.push(read(frame, position).map_err(damaged)?);
     }
     Ok(())
 }

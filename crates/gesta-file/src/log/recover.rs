@@ -184,3 +184,6 @@ pub(crate) fn zero(file: &File, from: u64, to: u64) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,10 +63,11 @@ struct Pending {
     /// Room for the group frame, then the record frames.
     bytes: Vec<u8>,
     starts: Vec<u32>,
-    answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+    answers: Answers,
 }
 
 type Answer = Result<Appended, AppendError>;
+type Answers = Vec<(oneshot::Sender<Answer>, Answer)>;
 
 impl Writer {
     pub(crate) fn new(
@@ -251,7 +252,7 @@ impl Writer {
             })
             .collect();
         self.taken += 1;
-        if armed(Bug::LoseOneEvent) && self.taken.is_multiple_of(10_000) {
+        if armed(Bug::LoseOneEvent) && self.taken.is_multiple_of(100) {
             return placed;
         }
         request.encoded.place(&mut self.group.bytes, &mut self.group.starts, versions, first, recorded_at);
@@ -274,35 +275,34 @@ impl Writer {
     /// Writes and syncs the group, lets it be read, and answers.
     fn flush(&mut self) {
         let first = self.first();
-        let mut group = std::mem::take(&mut self.group);
-        if group.starts.is_empty() {
-            return group.answer();
+        let Pending { mut bytes, starts, answers } = std::mem::take(&mut self.group);
+        if starts.is_empty() {
+            return answer(answers);
         }
-        let capacity = group.bytes.len().next_power_of_two().min(1 << 20);
-        self.group.bytes = Vec::with_capacity(capacity);
-        let open = self.open.as_mut().expect("a group is flushed to an open segment");
+        self.group.bytes = Vec::with_capacity(bytes.len().next_power_of_two().min(1 << 20));
+        let open = self.open.as_ref().expect("a group is flushed to an open segment");
         let at = open.segment.end();
-        let extent = u32::try_from(group.bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
-        let frame = Group { first, records: group.starts.len() as u32, extent };
-        frame::write_group(&mut group.bytes, frame, self.log.chain.incarnation, at);
+        let extent = u32::try_from(bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
+        let frame = Group { first, records: starts.len() as u32, extent };
+        frame::write_group(&mut bytes, frame, self.log.chain.incarnation, at);
+        let group = recent::Group { first, bytes: bytes.into(), starts: starts.into() };
 
-        if armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync) {
-            publish(&self.log, open, first, &group);
+        let early = armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync);
+        if early {
+            publish(&self.log, open, group.clone());
         }
         let written = open.file.write_all_at(&group.bytes, at);
-        let durable = written.and_then(|()| self.sync(&self.open.as_ref().expect("it is open").file));
-        if let Err(error) = durable
+        if let Err(error) = written.and_then(|()| self.sync(&open.file))
             && !armed(Bug::ContinueAfterEio)
         {
             let reason = format!("writing to the log failed: {error}");
             self.log.fail(reason.clone());
-            return group.fail(&reason);
+            return unknown(answers, &reason);
         }
-        let open = self.open.as_mut().expect("a group is flushed to an open segment");
-        if !armed(Bug::VisibleBeforeDurable) && !armed(Bug::AckBeforeSync) {
-            publish(&self.log, open, first, &group);
+        if !early {
+            publish(&self.log, open, group);
         }
-        group.answer();
+        answer(answers);
         self.look_ahead();
     }
 
@@ -320,31 +320,28 @@ impl Writer {
 }
 
 /// Lets a group be read. Whoever learns that its append is done finds it.
-fn publish(log: &Log, open: &Open, first: Position, group: &Pending) {
+fn publish(log: &Log, open: &Open, group: recent::Group) {
     let at = open.segment.end();
     let offsets: Vec<u32> = group.starts.iter().map(|start| at as u32 + start).collect();
     open.segment.grow(&offsets, at + group.bytes.len() as u64);
-    let bytes = bytes::Bytes::copy_from_slice(&group.bytes);
-    log.recent.push(recent::Group { first, bytes, starts: group.starts.as_slice().into() });
-    let head = Position::new(first.get() + group.starts.len() as u64 - 1);
+    let head = Position::new(group.first.get() + group.starts.len() as u64 - 1);
+    log.recent.push(group);
     log.tail.settle(head);
     log.head.send_replace(head);
 }
 
-impl Pending {
-    fn answer(self) {
-        for (reply, answer) in self.answers {
-            // Whoever asked may be gone; what was appended stays.
-            let _ = reply.send(answer);
-        }
+fn answer(answers: Answers) {
+    for (reply, answer) in answers {
+        // Whoever asked may be gone; what was appended stays.
+        let _ = reply.send(answer);
     }
+}
 
-    /// The group was not written, or nobody knows: what was refused stays refused, all else is unknown.
-    fn fail(self, reason: &str) {
-        for (reply, answer) in self.answers {
-            let unknown = || AppendError::Unknown { reason: reason.to_owned() };
-            let _ = reply.send(answer.and_then(|_| Err(unknown())));
-        }
+/// The group was not written, or nobody knows: what was refused stays refused, all else is unknown.
+fn unknown(answers: Answers, reason: &str) {
+    for (reply, answer) in answers {
+        let unknown = || AppendError::Unknown { reason: reason.to_owned() };
+        let _ = reply.send(answer.and_then(|_| Err(unknown())));
     }
 }
 
@@ -356,3 +353,6 @@ fn failed(reason: &str) -> AppendError {
 fn is_id(correlation: &str, id: uuid::Uuid) -> bool {
     id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == correlation
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The file store under the laws of the ports, and what only a store on disk can do wrong.
 
 mod backup;
+mod beside;
 mod crash;
 mod damage;
 mod fixture;
