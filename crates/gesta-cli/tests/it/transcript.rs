@@ -39,6 +39,8 @@ fn commands(output: &'static str) -> Vec<Vec<&'static str>> {
             "--id",
             ID,
         ],
+        &["append", "sample-2", "sample.created", "--expect", "no_stream", "--durability", "relaxed"],
+        // A durable append: what was ordered before it is readable once it is answered.
         &[
             "append",
             "sample-1",
@@ -49,7 +51,6 @@ fn commands(output: &'static str) -> Vec<Vec<&'static str>> {
             "--with",
             "user_id=ada",
         ],
-        &["append", "sample-2", "sample.created", "--expect", "no_stream", "--durability", "relaxed"],
         &["read"],
         &["read", "sample-1", "--backwards", "--limit", "1"],
         &["read", "--type", "*.validated"],
