@@ -1,4 +1,43 @@
-//! The engine of Gesta: subscriptions, processors and groups over any event store.
+//! The engine of Gesta: follow a log, run handlers over it, share its events among consumers.
+//!
+//! - [`Subscription`]: the events of a log as one endless sequence of batches, catching up and live in one code path.
+//! - [`Processor`]: the one loop. It runs an [`EventHandler`](gesta_core::EventHandler): batches, retries, checkpoint,
+//!   takeover by another process.
+//! - [`Groups`]: durable competing consumers with leases, acknowledgement, retry and parking.
+//!
+//! It is no store and no server: everything stands on the ports of `gesta-core`, so it runs over any backend. It keeps
+//! no data of its own either: decisions are events, positions are checkpoints.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//! use gesta::{GroupDefinition, Groups, Pull, Start};
+//! use gesta_core::*;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = Arc::new(MemoryStore::new());
+//! let checkpoints = Arc::new(MemoryCheckpoints::default());
+//! let groups = Groups::open(store.clone(), checkpoints, Arc::new(SystemClock), "this-process".into()).await?;
+//!
+//! let tenant = Tenant::default();
+//! let filter = Filter::of(tenant.clone()).types(["sample.*"]);
+//! let definition = GroupDefinition { start: Start::Beginning, ..GroupDefinition::of(filter) };
+//! groups.create(&tenant, "labels", definition).await?;
+//!
+//! let created = NewEvent::json("sample.created", &serde_json::json!({"barcode": "SAM-20240618-001"}))?;
+//! store.append(AppendBatch::to("sample-42".parse()?, ExpectedVersion::NoStream, [created])).await?;
+//!
+//! let pull = Pull { consumer: "printer-1".into(), max: 10, wait: Duration::from_secs(5) };
+//! let deliveries = groups.pull(&tenant, "labels", pull).await?;
+//! assert_eq!((&*deliveries[0].event.event_type, deliveries[0].delivery_count), ("sample.created", 1));
+//!
+//! let ids: Vec<_> = deliveries.into_iter().map(|delivery| delivery.id).collect();
+//! assert_eq!(groups.ack(&tenant, "labels", &ids).await?, 1);
+//! groups.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! Foreign types in the public API: those of `gesta-core`, `uuid::Uuid` and serde's traits.
 
 mod elapsed;
 mod group;

@@ -196,6 +196,22 @@ async fn counts_of_deliveries_are_true_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_right_behind_a_refusal_loses_nothing() {
+    let mut world = World::new().await;
+    world.create(definition()).await;
+    world.append(&["a-1"]).await;
+    let deliveries = world.pull(1).await;
+    let groups = world.groups.clone();
+    let park = Nack { deliveries: ids(&deliveries), reason: None, park: true };
+    let tenant = tenant();
+    // Both commands reach the group in one turn.
+    let _ = tokio::join!(groups.nack(&tenant, "g", park), groups.shutdown());
+    world.reopen().await;
+    let parked = world.groups.parked(&tenant, "g").await.expect("lists").len();
+    assert_eq!(parked + world.pull(10).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_id_that_was_never_given_out_is_lost() {
     let world = World::new().await;
     world.create(definition()).await;

@@ -46,7 +46,6 @@ impl Actor {
             }
         }
         self.serve();
-        self.record_parkings().await?;
         if self.ledger.take_dirty() {
             self.save().await?;
         }
@@ -177,8 +176,9 @@ impl Actor {
         Ok(())
     }
 
-    /// Saves the checkpoint; patient with a store that is not available for a moment.
+    /// Saves the checkpoint, once what was parked is recorded; patient with a store that is not available for a moment.
     pub(super) async fn save(&mut self) -> Result<(), End> {
+        self.record_parkings().await?;
         let saved = self.ledger.checkpoint(self.generation, self.folded);
         let patience = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))

@@ -69,14 +69,14 @@ impl Ledger {
 
     /// Makes room for the streams that can go on: those that wait for their next attempt fall behind.
     pub(crate) fn make_room(&mut self) {
-        if self.is_resuming() || self.behind >= self.definition.max_in_flight {
+        if self.is_resuming() {
             return;
         }
-        let waiting = |lane: &Lane| lane.is_live() && lane.range.is_none() && lane.ready.is_none();
-        let waiting: Vec<_> = self.lanes.iter().filter(|(_, lane)| waiting(lane)).collect();
-        let found = waiting
-            .into_iter()
-            .filter_map(|(stream, lane)| lane.queue.back().map(|last| (stream.clone(), last.event.version)));
+        // Lanes with a timer are out or wait; the others do not matter here, however many are parked.
+        let found = self.timers.iter().filter_map(|(_, stream)| {
+            let lane = self.lanes.get(stream).filter(|lane| lane.is_live() && lane.range.is_none())?;
+            lane.queue.back().map(|last| (stream.clone(), last.event.version))
+        });
         for (stream, last) in found.collect::<Vec<_>>() {
             self.fall_behind(&stream, last);
             self.refresh(&stream);
