@@ -107,3 +107,26 @@ impl<'a> Schema<'a> {
         if good { Ok(()) } else { Err(format!("{at} is not of type {types}: {value}")) }
     }
 }
+
+#[test]
+fn a_reply_of_another_shape_is_noticed() {
+    let document: Value = serde_json::from_str(gesta_server::openapi::text()).expect("JSON");
+    let schema = Schema::new(&document);
+    let request = Generated::plain("POST", "/api/v1/events/publish");
+    let good = serde_json::json!({"event_id": "x", "stream_id": "a-1", "published_at": "t", "version": 1,
+        "position": 1, "durability": "synced"});
+    let check = |status, kind: &str, body: &Value| {
+        schema.reply(&request, status, Some(kind), body.to_string().as_bytes())
+    };
+    assert_eq!(check(200, "application/json", &good), Ok(()));
+    for (field, wrong) in [("event_id", Value::Null), ("version", "1".into()), ("durability", "firm".into())]
+    {
+        let mut bad = good.clone();
+        bad[field] = wrong;
+        assert!(check(200, "application/json", &bad).is_err(), "{field}");
+        bad.as_object_mut().expect("an object").remove(field);
+        assert!(check(200, "application/json", &bad).is_err(), "{field}");
+    }
+    assert!(check(200, "text/plain", &good).is_err());
+    assert!(check(302, "application/json", &good).is_err());
+}

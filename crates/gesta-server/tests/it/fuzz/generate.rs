@@ -59,6 +59,12 @@ const RUBBISH: &[&str] = &[
 ];
 
 impl Generated {
+    /// A request that nothing was added to.
+    pub(crate) fn plain(method: &str, path: &str) -> Self {
+        let (headers, body) = (Vec::new(), Vec::new());
+        Self { method: method.into(), template: path.into(), uri: path.into(), headers, body }
+    }
+
     pub(crate) fn new(dice: &mut Dice, document: &Value) -> Self {
         let paths: Vec<_> = document["paths"].as_object().expect("paths").iter().collect();
         let (template, item) = *dice.pick(&paths);
