@@ -68,6 +68,7 @@ pub(crate) async fn serve(
     drain(connections, config.drain).await
 }
 
+/// Waits for all connections, cuts what is left, and answers how many those were.
 async fn drain(mut connections: JoinSet<()>, within: Duration) -> usize {
     let all = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(within, all).await;

@@ -28,6 +28,7 @@ impl Origins {
         Self(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
     }
 
+    /// The origin of a request, if it is one of these.
     fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         headers.get(header::ORIGIN).filter(|origin| self.0.contains(origin)).cloned()
     }

@@ -52,6 +52,7 @@ impl Gate {
         passed.unwrap_or_else(|refused| refused)
     }
 
+    /// Runs what is behind a route for a caller who may: if there is room for it, and for its body.
     async fn admit(&self, caller: Caller, mut request: Request, next: Next) -> Response {
         if let Err(exceeded) = self.quota.rate(&caller.tenant, Instant::now()) {
             return marked(exceeded.into_response(), caller);

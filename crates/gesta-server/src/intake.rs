@@ -26,6 +26,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// The limits of a configuration, and the room of a quota.
     pub(crate) fn new(config: &Config, quota: Arc<Quota>) -> Self {
         let Config { max_body_bytes: most, body_timeout: whole, body_pause_timeout: pause, .. } = *config;
         Self { quota, most, whole, pause }
@@ -47,6 +48,7 @@ impl Intake {
         Ok((Request::from_parts(parts, Body::from(bytes)), room))
     }
 
+    /// Each piece takes room before it is kept; a pause that is too long ends it.
     async fn collect(&self, mut body: Body, room: &mut Vec<BodyRoom>) -> Result<Bytes, Refusal> {
         let mut first = Bytes::new();
         let mut all = BytesMut::new();

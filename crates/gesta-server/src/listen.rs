@@ -25,6 +25,7 @@ pub(crate) async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
     })
 }
 
+/// The first address of the host.
 async fn resolve(config: &Config) -> Result<SocketAddr, ServeError> {
     let wrong = |source| ServeError::Address { host: config.host.clone(), port: config.port, source };
     let host = config.host.trim_start_matches('[').trim_end_matches(']');
@@ -32,6 +33,7 @@ async fn resolve(config: &Config) -> Result<SocketAddr, ServeError> {
     found.next().ok_or_else(|| wrong(io::Error::other("the name has no address")))
 }
 
+/// Listens with a backlog for bursts: std and tokio ask for 1,024 at most, and beyond it a client waits a second.
 fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;

@@ -150,6 +150,7 @@ impl Drop for SsePlace {
 }
 
 impl Exceeded {
+    /// The reply, with the time after which to try again.
     pub(crate) fn refusal(self) -> Refusal {
         let (code, wait) = match self {
             Self::Requests | Self::Bodies => (Code::Overloaded, 1),

@@ -83,6 +83,7 @@ impl Rim {
         Ok(Serving { address, stop, accepting, upkeep })
     }
 
+    /// Folds histograms, brings gauges up to date and looks at the keys file, until aborted.
     async fn keep_up(self) {
         let mut interval = tokio::time::interval(UPKEEP);
         loop {

@@ -23,6 +23,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// The body as it comes.
     pub(super) fn new(incoming: Incoming, progress: Arc<Progress>) -> Self {
         Self { incoming, progress }
     }
@@ -80,6 +81,7 @@ const OWN_WORDS: Duration = Duration::from_secs(1);
 const LAST_WORDS: &[u8] = b": the server stops, connect again\n\n";
 
 impl Reply {
+    /// The body of this response, which ends when the server stops if it would not by itself.
     pub(super) fn of(
         response: Response,
         progress: Arc<Progress>,
@@ -92,6 +94,7 @@ impl Reply {
     }
 }
 
+/// Done when an endless reply has to end.
 async fn end_of(stop: CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(OWN_WORDS).await;

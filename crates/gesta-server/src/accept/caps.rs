@@ -35,6 +35,7 @@ pub(super) enum Full {
 }
 
 impl Caps {
+    /// Room for so many, none taken.
     pub(super) fn new(most: usize, most_per_address: usize) -> Arc<Self> {
         Arc::new(Self { most, most_per_address, open: Mutex::default() })
     }

@@ -39,6 +39,7 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// The routes with the limits of a configuration.
     pub(super) fn new(
         router: Router,
         config: &Config,
@@ -80,6 +81,7 @@ impl Server {
         drop(place);
     }
 
+    /// One request: refused for its head, or handed to the routes.
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -101,6 +103,7 @@ impl Server {
         }
     }
 
+    /// The head as it came is not known here, so its parts are counted.
     fn check_head(&self, request: &Request<Incoming>) -> Option<Refusal> {
         let headers = request.headers();
         let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len());

@@ -41,6 +41,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Of a connection that was just accepted.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             phase: AtomicU8::new(Phase::Opening as u8),
@@ -49,6 +50,7 @@ impl Progress {
         })
     }
 
+    /// A request begins ([`Phase::Busy`]) or its reply is gone ([`Phase::Idle`]).
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
         if phase == Phase::Idle {
@@ -76,9 +78,13 @@ impl Progress {
 /// How long each phase may last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// From the connection to its first byte.
     pub(super) first_byte: Duration,
+    /// From the first byte of a head to its last.
     pub(super) head: Duration,
+    /// From the end of a reply to the next request.
     pub(super) idle: Duration,
+    /// Without a byte of a reply being taken.
     pub(super) write: Duration,
 }
 
@@ -98,6 +104,7 @@ pub(super) struct Timed {
 }
 
 impl Timed {
+    /// The alarm of the first byte is set.
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: Limits) -> Self {
         let read = Box::pin(sleep(limits.first_byte));
         Self { stream, progress, limits, armed: Some(Phase::Opening), read, write: None, linger: None }
@@ -118,6 +125,7 @@ impl Timed {
         self.read.as_mut().reset(Instant::now() + limit);
     }
 
+    /// Ready once the phase has lasted too long; a request being served may last as long as its own limits let it.
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.armed == Some(Phase::Busy) {
             return Poll::Pending;
@@ -138,6 +146,7 @@ impl Timed {
         Poll::Ready(Err(late("the peer took nothing for too long")))
     }
 
+    /// Reads on for a moment and throws it away, see [`LINGER`].
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.linger.is_none() {
             self.linger = Some(LINGER.0);

@@ -31,6 +31,7 @@ enum Mode {
     },
 }
 
+/// The keys of the file as it was when it had this stamp.
 struct Known {
     keys: Arc<keys::Keys>,
     stamp: Option<keys::Stamp>,
@@ -86,6 +87,7 @@ impl Authority {
         }
     }
 
+    /// Whoever has the key of the header, if it opens the tenant that the other header asks for.
     fn with_key(known: &RwLock<Known>, headers: &HeaderMap) -> Result<Caller, Denied> {
         let value = headers.get(header::AUTHORIZATION).ok_or(Denied::NoKey)?;
         let text = value.to_str().map_err(|_| Denied::WrongKey)?;
@@ -102,6 +104,7 @@ impl Authority {
     }
 }
 
+/// The tenant that a header asks for.
 fn wanted_tenant(headers: &HeaderMap) -> Result<Option<Tenant>, Denied> {
     let Some(value) = headers.get("gesta-tenant") else { return Ok(None) };
     let text = value.to_str().map_err(|_| Denied::IllegalTenant)?;

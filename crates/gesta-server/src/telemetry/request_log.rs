@@ -71,6 +71,7 @@ struct Seen {
 }
 
 impl Seen {
+    /// Taken before the request goes on, which consumes it.
     fn of(request: &Request) -> Self {
         let extensions = request.extensions();
         let plain = |name| plain_text(request.headers(), name).map(str::to_owned);
@@ -107,6 +108,7 @@ impl Seen {
     }
 }
 
+/// The id that the caller gave, if it may stand in a log, or a fresh one.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
     match plain_text(headers, REQUEST_ID.as_str()) {
         Some(given) => given.into(),
