@@ -138,7 +138,8 @@ async fn scan(store: &FileStore) -> Outcome {
         }
         let head = store.status().head.get();
         let rate = head as f64 / started.elapsed().as_secs_f64();
-        println!("scanned {head} events, {count} passed: {rate:.0} a second");
+        println!("scanned {head} events, {count} passed: {rate:.0} a second; so far:");
+        processor_time(head);
     }
     Ok(())
 }

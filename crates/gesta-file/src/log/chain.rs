@@ -10,6 +10,7 @@ use std::{
 };
 
 use gesta_core::{Incarnation, Position, ReadError};
+use uuid::Uuid;
 
 use super::{
     segment::{self, Place, Segment},
@@ -100,6 +101,12 @@ impl Chain {
             files.pop_front();
         }
         Ok(file)
+    }
+
+    /// No id of version 7 in the sealed segments is greater; `None` if a summary does not say.
+    pub(crate) fn newest_id(&self) -> Option<Uuid> {
+        let newest = |segment: &Arc<Segment>| segment.summary()?.newest_id;
+        self.list().iter().try_fold(Uuid::nil(), |most, segment| Some(most.max(newest(segment)?)))
     }
 
     /// All bytes of all segments, as far as they are written.

@@ -10,11 +10,13 @@ use std::{
 };
 
 use gesta_core::{Incarnation, Position};
+use uuid::Uuid;
 
 use super::{
     frame::{self, GROUP, Group},
     scan::{Records, Rest, Scan, Step, read_up_to, rest},
     segment::{self, HEADER, Header},
+    tail::is_ordered,
 };
 use crate::{
     Damage, OpenError,
@@ -28,6 +30,8 @@ pub(crate) struct Found {
     pub(crate) size: u64,
     /// Where each record begins.
     pub(crate) offsets: Vec<u32>,
+    /// No id of version 7 in it is greater.
+    pub(crate) newest_id: Uuid,
     /// Where the last whole batch ends.
     pub(crate) end: u64,
     /// The last group, or what is left of it.
@@ -47,7 +51,8 @@ pub(crate) fn find(dir: &Path, first: Position, incarnation: Incarnation) -> Res
     let io = || OpenError::io(&path);
     let file = OpenOptions::new().read(true).write(true).open(&path).map_err(io())?;
     let size = file.metadata().map_err(io())?.len();
-    let mut found = Found { file, size, offsets: Vec::new(), end: 0, last: None, dirty: 0 };
+    let newest_id = Uuid::nil();
+    let mut found = Found { file, size, offsets: Vec::new(), newest_id, end: 0, last: None, dirty: 0 };
     if !has_header(&found.file, &path, Header { incarnation, first })? {
         return Ok(found);
     }
@@ -59,6 +64,7 @@ pub(crate) fn find(dir: &Path, first: Position, incarnation: Incarnation) -> Res
                 let extent = group.frames.len() as u32;
                 let before = found.offsets.len();
                 list(group.at, group.frames, &mut found.offsets);
+                found.newest_id = found.newest_id.max(newest_id_in(group.frames));
                 let records = (found.offsets.len() - before) as u32;
                 found.last =
                     Some(Last { at: group.at, group: Group { first: group.first, records, extent } });
@@ -112,6 +118,12 @@ pub(crate) fn list(at: u64, frames: &[u8], offsets: &mut Vec<u32>) {
     }
 }
 
+/// The greatest id of version 7 among the records, nil if there is none.
+fn newest_id_in(frames: &[u8]) -> Uuid {
+    let ids = Records::of(frames).flatten().filter_map(|record| record.id());
+    ids.filter(|id| is_ordered(*id)).max().unwrap_or_default()
+}
+
 impl Found {
     /// Keeps the whole batches of the torn group at `at`.
     fn keep_whole_batches(&mut self, at: u64, first: Position, whole: (u32, usize)) -> std::io::Result<()> {
@@ -123,6 +135,7 @@ impl Found {
         let mut frames = vec![0; bytes];
         self.file.read_exact_at(&mut frames, at + GROUP as u64)?;
         list(at, &frames, &mut self.offsets);
+        self.newest_id = self.newest_id.max(newest_id_in(&frames));
         self.last = Some(Last { at, group: Group { first, records, extent: bytes as u32 } });
         self.end = at + (GROUP + bytes) as u64;
         Ok(())

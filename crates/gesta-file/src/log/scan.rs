@@ -3,6 +3,7 @@
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use gesta_core::{Incarnation, Position};
+use uuid::Uuid;
 
 use super::{
     frame::{self, FRAME, GROUP, Head, MAX_GROUP, u64_at},
@@ -179,6 +180,16 @@ impl<'a> Record<'a> {
     /// The canonical envelope.
     pub(crate) fn envelope(&self) -> &'a [u8] {
         &self.frame[FRAME..]
+    }
+
+    /// The id the envelope names, if it is long enough to.
+    pub(crate) fn id(&self) -> Option<Uuid> {
+        let mut rest = self.envelope().get(17..)?;
+        for _ in ["tenant", "stream"] {
+            let (length, behind) = rest.split_first_chunk()?;
+            rest = behind.get(u32::from_le_bytes(*length) as usize..)?;
+        }
+        rest.first_chunk().map(|bytes| Uuid::from_bytes(*bytes))
     }
 
     /// The position the envelope names, 0 if it is too short to.

@@ -10,8 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gesta_core::{Filter, Incarnation, Position, RecordedEvent, Timestamp};
+use gesta_core::{EnvelopeDecoder, Filter, Incarnation, Position, RecordedEvent, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
@@ -20,6 +21,7 @@ use super::{
     meta::FORMAT,
     recover::list,
     scan::{Records, Scan, Step, read_up_to},
+    tail::is_ordered,
 };
 use crate::Damage;
 
@@ -41,6 +43,9 @@ pub(crate) struct Summary {
     pub(crate) hash: String,
     earliest: Option<Timestamp>,
     latest: Option<Timestamp>,
+    /// The greatest id of version 7, nil if there is none.
+    #[serde(default)]
+    pub(crate) newest_id: Option<Uuid>,
     tenants: Option<BTreeSet<String>>,
     categories: Option<BTreeSet<String>>,
     types: Option<BTreeSet<String>>,
@@ -151,6 +156,7 @@ pub(crate) fn seal(
     let file = File::open(path)?;
     let mut names = Names::default();
     let mut offsets = Vec::new();
+    let mut decoder = EnvelopeDecoder::default();
     let mut scan = Scan::of(&file, incarnation, first, until);
     loop {
         let at = scan.offset();
@@ -159,7 +165,8 @@ pub(crate) fn seal(
                 list(group.at, group.frames, &mut offsets);
                 for record in Records::of(group.frames).flatten() {
                     let envelope = bytes::Bytes::copy_from_slice(record.envelope());
-                    let event = gesta_core::decode_envelope(envelope)
+                    let event = decoder
+                        .decode(&envelope, 0..envelope.len())
                         .map_err(|error| Damage::range(path, group.at, at, error.to_string()))?;
                     names.add(&event);
                 }
@@ -196,6 +203,7 @@ pub(crate) fn hash(file: &File, end: u64) -> io::Result<String> {
 struct Names {
     earliest: Option<Timestamp>,
     latest: Option<Timestamp>,
+    newest_id: Uuid,
     tenants: BTreeSet<String>,
     categories: BTreeSet<String>,
     types: BTreeSet<String>,
@@ -205,6 +213,9 @@ impl Names {
     fn add(&mut self, event: &RecordedEvent) {
         self.earliest = Some(self.earliest.map_or(event.recorded_at, |t| t.min(event.recorded_at)));
         self.latest = Some(self.latest.map_or(event.recorded_at, |t| t.max(event.recorded_at)));
+        if is_ordered(event.id) {
+            self.newest_id = self.newest_id.max(event.id);
+        }
         note(&mut self.tenants, event.tenant.as_str());
         note(&mut self.categories, event.stream.category());
         note(&mut self.types, &event.event_type);
@@ -227,6 +238,7 @@ impl Names {
             hash,
             earliest: self.earliest,
             latest: self.latest,
+            newest_id: Some(self.newest_id),
             tenants: bounded(self.tenants),
             categories: bounded(self.categories),
             types: bounded(self.types),
@@ -251,6 +263,7 @@ mod tests {
         let names = Names {
             earliest: Some(Timestamp::from_micros(10)),
             latest: Some(Timestamp::from_micros(20)),
+            newest_id: Uuid::nil(),
             tenants: ["default".to_owned()].into(),
             categories: ["order".to_owned(), "$group".to_owned()].into(),
             types: ["order.placed".to_owned()].into(),

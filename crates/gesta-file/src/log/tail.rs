@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::index::{Entry, WORTHWHILE};
 
 /// Streams whose version is remembered after their events have moved on to the index.
-const REMEMBERED_STREAMS: usize = 1 << 16;
+const REMEMBERED_STREAMS: usize = 1 << 17;
 /// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
 /// half of what it would in small ones.
 const COMPANY: Duration = Duration::from_millis(250);
@@ -49,7 +49,20 @@ struct Held {
     by_tenant: HashMap<Tenant, Names>,
     /// Streams in the order in which their last event moved on, to forget the oldest first.
     settled: VecDeque<(Tenant, StreamId, Position)>,
+    /// No id of version 7 that has moved on to the index is greater; `None` if there is no saying.
+    newest_settled: Option<Uuid>,
     stopped: bool,
+}
+
+/// What the tail knows of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sought {
+    /// It is here.
+    At(Position),
+    /// It is nowhere: ids of version 7 begin with their time, and this one is younger than all in the index.
+    Nowhere,
+    /// The index has to be asked.
+    NotHere,
 }
 
 #[derive(Default)]
@@ -66,8 +79,8 @@ struct Newest {
 }
 
 impl Tail {
-    /// An empty tail behind `head`.
-    pub(crate) fn new(head: Position, most_events: usize) -> Self {
+    /// An empty tail behind `head`. No id of version 7 in the log is greater than `newest`; `None` if that is unknown.
+    pub(crate) fn new(head: Position, most_events: usize, newest: Option<Uuid>) -> Self {
         let held = Held {
             taken: Arc::default(),
             waiting: Run::default(),
@@ -75,6 +88,7 @@ impl Tail {
             durable: head,
             by_tenant: HashMap::new(),
             settled: VecDeque::new(),
+            newest_settled: newest,
             stopped: false,
         };
         Self { held: Mutex::new(held), filled: Condvar::new(), drained: Condvar::new(), most_events }
@@ -113,8 +127,15 @@ impl Tail {
     }
 
     /// Where the event of this id is, if it is here.
-    pub(crate) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Option<Position> {
-        self.held().by_tenant.get(tenant)?.ids.get(&id).copied()
+    pub(crate) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Sought {
+        let held = self.held();
+        match held.by_tenant.get(tenant).and_then(|names| names.ids.get(&id)) {
+            Some(position) => Sought::At(*position),
+            None if is_ordered(id) && held.newest_settled.is_some_and(|newest| newest < id) => {
+                Sought::Nowhere
+            }
+            None => Sought::NotHere,
+        }
     }
 
     /// The version of a stream, if it is known here.
@@ -299,6 +320,9 @@ impl Held {
     }
 
     fn forget(&mut self, entry: &Entry) {
+        if is_ordered(entry.id) {
+            self.newest_settled = self.newest_settled.map(|newest| newest.max(entry.id));
+        }
         let Some(names) = self.by_tenant.get_mut(&entry.tenant) else { return };
         if names.ids.get(&entry.id) == Some(&entry.position) {
             names.ids.remove(&entry.id);
@@ -322,6 +346,11 @@ impl Held {
     }
 }
 
+/// Whether an id is of version 7, which rise with time.
+pub(crate) fn is_ordered(id: Uuid) -> bool {
+    id.get_version_num() == 7
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,7 +367,7 @@ mod tests {
     }
 
     fn tail() -> Tail {
-        let tail = Tail::new(Position::START, 10);
+        let tail = Tail::new(Position::START, 10, None);
         for (position, stream, version) in [(1, "a-1", 1), (2, "b-1", 1), (3, "a-1", 2), (4, "a-1", 3)] {
             tail.push(entry(position, stream, version));
         }
@@ -361,8 +390,26 @@ mod tests {
         assert_eq!(versions(&tail, 4), [1, 2, 3]);
         tail.let_go(taken);
         assert_eq!(versions(&tail, 4), [3]);
-        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(1)), None);
-        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(4)), Some(Position::new(4)));
+        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(1)), Sought::NotHere);
+        assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(4)), Sought::At(Position::new(4)));
+    }
+
+    #[test]
+    fn only_an_id_younger_than_all_that_moved_on_is_nowhere() {
+        let ids: Vec<_> = (0..3).map(|_| Uuid::now_v7()).collect();
+        let tenant = Tenant::default();
+        for (known, third) in [(Some(Uuid::nil()), Sought::Nowhere), (None, Sought::NotHere)] {
+            let tail = Tail::new(Position::START, 10, known);
+            tail.push(Entry { id: ids[1], ..entry(1, "a-1", 1) });
+            tail.settle(Position::new(1));
+            assert_eq!(tail.find_id(&tenant, ids[1]), Sought::At(Position::new(1)));
+            let taken = tail.take().expect("durable");
+            tail.let_go(taken);
+            assert_eq!(tail.find_id(&tenant, ids[0]), Sought::NotHere);
+            assert_eq!(tail.find_id(&tenant, ids[1]), Sought::NotHere);
+            assert_eq!(tail.find_id(&tenant, ids[2]), third);
+            assert_eq!(tail.find_id(&tenant, Uuid::max()), Sought::NotHere);
+        }
     }
 
     #[test]
@@ -375,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_full_tail_makes_the_writer_wait_and_then_refuse() {
-        let tail = Tail::new(Position::START, 1);
+        let tail = Tail::new(Position::START, 1, None);
         assert!(tail.wait_for_room(Duration::ZERO));
         tail.push(entry(1, "a-1", 1));
         assert!(!tail.wait_for_room(Duration::ZERO));

@@ -279,7 +279,6 @@ impl Writer {
         if starts.is_empty() {
             return answer(answers);
         }
-        self.group.bytes = Vec::with_capacity(bytes.len().next_power_of_two().min(1 << 20));
         let open = self.open.as_ref().expect("a group is flushed to an open segment");
         let at = open.segment.end();
         let extent = u32::try_from(bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
@@ -288,9 +287,7 @@ impl Writer {
         let group = recent::Group { first, bytes: bytes.into(), starts: starts.into() };
 
         let early = armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync);
-        if early {
-            publish(&self.log, open, group.clone());
-        }
+        let mut free = if early { publish(&self.log, open, group.clone()) } else { None };
         let written = open.file.write_all_at(&group.bytes, at);
         if let Err(error) = written.and_then(|()| self.sync(&open.file))
             && !armed(Bug::ContinueAfterEio)
@@ -300,8 +297,10 @@ impl Writer {
             return unknown(answers, &reason);
         }
         if !early {
-            publish(&self.log, open, group);
+            free = publish(&self.log, open, group);
         }
+        self.group.bytes = free.unwrap_or_default();
+        self.group.bytes.clear();
         answer(answers);
         self.look_ahead();
     }
@@ -319,15 +318,16 @@ impl Writer {
     }
 }
 
-/// Lets a group be read. Whoever learns that its append is done finds it.
-fn publish(log: &Log, open: &Open, group: recent::Group) {
+/// Lets a group be read: whoever learns that its append is done finds it. Answers with memory for the next.
+fn publish(log: &Log, open: &Open, group: recent::Group) -> Option<Vec<u8>> {
     let at = open.segment.end();
     let offsets: Vec<u32> = group.starts.iter().map(|start| at as u32 + start).collect();
     open.segment.grow(&offsets, at + group.bytes.len() as u64);
     let head = Position::new(group.first.get() + group.starts.len() as u64 - 1);
-    log.recent.push(group);
+    let free = log.recent.push(group);
     log.tail.settle(head);
     log.head.send_replace(head);
+    free
 }
 
 fn answer(answers: Answers) {

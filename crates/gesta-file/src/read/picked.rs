@@ -6,7 +6,7 @@ use gesta_core::{Direction, Filter, Position, ReadAll, ReadError, Tenant};
 use uuid::Uuid;
 
 use super::{Page, Pages};
-use crate::log::{Log, page};
+use crate::log::{Log, page, tail::Sought};
 
 /// Positions asked for at once.
 const RUN: usize = 512;
@@ -49,8 +49,9 @@ impl Picked {
                 for id in ids {
                     let held = log.tail.find_id(&self.tenant, *id);
                     found.extend(match held {
-                        Some(position) => Some(position),
-                        None => log.index.find_id(&self.tenant, *id)?,
+                        Sought::At(position) => Some(position),
+                        Sought::Nowhere => None,
+                        Sought::NotHere => log.index.find_id(&self.tenant, *id)?,
                     });
                 }
                 (found, usize::MAX)

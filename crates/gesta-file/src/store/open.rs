@@ -48,6 +48,7 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError
     let state = Arc::new(State::open(folder.path(), meta.incarnation)?);
     witness(head, "a checkpoint", state.max_position())?;
 
+    let newest = chain.newest_id().map(|newest| recovered.newest_id().max(newest));
     // Nothing is changed before every witness was heard.
     let open = recovered.open(&chain, meta)?;
     Meta { clean: false, head, ..meta }.write(folder.path()).map_err(OpenError::io(folder.path()))?;
@@ -55,7 +56,7 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError
     let buffered = !options.sync || folder.is_volatile();
     let class = if buffered { DurabilityClass::Buffered } else { DurabilityClass::Synced };
     let from = if lag(&index, head) <= options.tail_events as u64 { index.watermark() } else { head };
-    let tail = Tail::new(from, options.tail_events);
+    let tail = Tail::new(from, options.tail_events, newest);
     let log = Arc::new(Log::new(chain, Recent::new(options.recent_bytes), tail, index, head, class));
     let filled = if from == head { follow::catch_up(&log, head) } else { follow::fill_tail(&log, head) };
     filled.map_err(|error| OpenError::Part { part: "the index", reason: error.to_string() })?;
@@ -120,6 +121,10 @@ impl Recovered {
         let last = first.zip(found);
         let records = last.as_ref().map_or(0, |(_, found)| found.offsets.len() as u64);
         Self { head: Position::new(before.get() + records), last }
+    }
+
+    fn newest_id(&self) -> uuid::Uuid {
+        self.last.as_ref().map_or(uuid::Uuid::nil(), |(_, found)| found.newest_id)
     }
 
     /// Repairs what a crash has torn and hands the last segment to the writer. One without a header is begun anew.

@@ -27,7 +27,7 @@ impl Alone {
         fs::create_dir(&folder).expect("makes the folder");
         let (chain, _) = Chain::open(folder.clone(), life).expect("opens");
         let index = Index::open(&dir.join("index"), life, Position::START).expect("opens");
-        let tail = Tail::new(Position::START, options.tail_events);
+        let tail = Tail::new(Position::START, options.tail_events, None);
         let class = DurabilityClass::Synced;
         let log = Arc::new(Log::new(chain, Recent::new(1 << 20), tail, index, Position::START, class));
         let segment = Arc::new(Segment::open(&folder, Position::new(1), Vec::new(), HEADER as u64));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Pending;
 use crate::{
-    log::{Log, frame::FRAME, page, scan::Records},
+    log::{Log, frame::FRAME, page, scan::Records, tail::Sought},
     planted::{Bug, armed},
 };
 
@@ -27,8 +27,9 @@ impl StoredView for View<'_> {
             return Ok(None);
         }
         let found = match self.log.tail.find_id(tenant, id) {
-            Some(position) => Some(position),
-            None => self.log.index.find_id(tenant, id).map_err(unavailable)?,
+            Sought::At(position) => Some(position),
+            Sought::Nowhere => None,
+            Sought::NotHere => self.log.index.find_id(tenant, id).map_err(unavailable)?,
         };
         let Some(position) = found else { return Ok(None) };
         let event = self.at(position).map_err(unavailable)?;
