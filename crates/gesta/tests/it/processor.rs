@@ -324,3 +324,33 @@ async fn a_lost_wakeup_loses_nothing() {
     }
     assert_eq!(recorder.positions(), [1, 2, 3, 4, 5]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_at_any_call_loses_nothing_and_repeats_only_what_was_not_saved() {
+    for late in [false, true] {
+        for calls in 1..=8 {
+            let bench = Bench::new();
+            append(&*bench.store, &["a-1"; 6]).await;
+            let recorder = Recorder::told([]);
+            let dying = Fuse::new(bench.checkpoints.clone(), Arc::new(AtomicUsize::new(calls)), late);
+            let small = ProcessorOptions { batch: 2, ..options() };
+            let first =
+                Processor::new(bench.store.clone(), dying, bench.clock.clone(), "one", recorder.clone());
+            let first = first.with(small.clone()).start();
+            let end = first.wait_for(|status| status.position == Position::new(6));
+            let died = tokio::time::timeout(Duration::from_secs(3), end).await.is_err();
+            drop(first);
+            let (before, saved) = (recorder.positions(), bench.saved().await);
+            assert!(died == (calls < 8), "call {calls}");
+
+            let heir = Recorder::told([]);
+            let second = bench.start("two", &heir, small);
+            second.wait_for(|status| status.position == Position::new(6)).await;
+            assert_eq!(heir.positions(), (saved + 1..=6).collect::<Vec<_>>(), "call {calls}");
+            assert!(
+                before.iter().max().copied().unwrap_or(0) >= saved,
+                "nothing is saved before it is handled"
+            );
+        }
+    }
+}

@@ -31,7 +31,8 @@ impl Actor {
     /// Does what was asked, and answers once it is saved.
     pub(super) async fn turn(&mut self, commands: Vec<Command>) -> Result<(), End> {
         self.renew().await?;
-        if !commands.is_empty() {
+        // To look at a group does not keep it running.
+        if commands.iter().any(|command| !matches!(command, Command::Info(_))) {
             self.busy_at = Instant::now();
         }
         let now = self.elapsed.now();
