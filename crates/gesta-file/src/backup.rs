@@ -72,6 +72,7 @@ impl From<OpenError> for BackupError {
 }
 
 impl BackupError {
+    /// Says at which path the file system said no.
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let error = OpenError::io(path);
         move |source| Self::Folder(error(source))
@@ -96,7 +97,26 @@ pub struct CopyReport {
 /// up to some durable position at least as high as when it was called.
 ///
 /// Every byte of the log is checked on the way, and damage ends the backup. `to` must be empty or absent; when this
-/// returns, all of it is synced.
+/// returns, all of it is synced. What it writes until then has no `backup.json` and is taken for nothing.
+///
+/// ```
+/// use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent};
+/// use gesta_file::{FileStore, Options, backup, restore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = |name: &str| dir.path().join(name);
+/// let store = FileStore::open(path("data"), Options::default())?;
+/// let placed = NewEvent::new("order.placed", r#"{"total":12}"#);
+/// store.append(AppendBatch::to("order-7".parse()?, ExpectedVersion::NoStream, [placed])).await?;
+/// let copied = backup(path("data"), path("copy"), &mut |_| {})?;
+///
+/// let restored = restore(path("copy"), path("again"), &mut |_| {})?;
+/// assert_eq!(restored.head, copied.head);
+/// assert_ne!(restored.incarnation, copied.incarnation);
+/// # Ok(()) }
+/// ```
 pub fn backup(
     dir: impl AsRef<Path>,
     to: impl AsRef<Path>,
@@ -136,6 +156,7 @@ fn begin(to: &Path) -> Result<PathBuf, BackupError> {
     Ok(log)
 }
 
+/// Copies the segments there are now; those that come meanwhile are left out. Returns the last position copied.
 fn segments(
     dir: &Path,
     to: &Path,

@@ -23,6 +23,7 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// Those in `state`, leases measured on `clock`.
+    /// A clock that jumps ends a lease early or late, which costs a stale save and never a wrong one.
     pub(crate) fn of(state: Arc<State>, clock: Arc<dyn Clock>) -> Self {
         Self { state, clock }
     }
@@ -133,6 +134,7 @@ impl Bid {
         }
     }
 
+    /// Writes the lease, and answers with what was saved last.
     fn hold(&self, connection: &Connection, epoch: u64) -> rusqlite::Result<Claim> {
         let lease = Lease { epoch, owner: Some(self.owner.clone()), until: self.until };
         lease.save(connection, &self.key)?;
@@ -169,6 +171,7 @@ impl Lease {
         })
     }
 
+    /// Writes the row, with the checksum of the epoch: owner and time may be lost, an epoch may not.
     fn save(&self, connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<()> {
         connection.prepare_cached(include_str!("sql/save_lease.sql"))?.execute(params![
             key.tenant.as_str(),
@@ -193,6 +196,7 @@ pub(crate) fn lease_fits(row: &Row<'_>) -> rusqlite::Result<bool> {
     Ok(row.get::<_, i64>(5)? == lease_sum(tenant, name, epoch))
 }
 
+/// The checksum of a lease's row.
 fn lease_sum(tenant: &str, name: &str, epoch: u64) -> i64 {
     sum(&[tenant.as_bytes(), name.as_bytes(), &epoch.to_le_bytes()])
 }
@@ -224,6 +228,7 @@ pub(crate) fn checked(
     Ok(None)
 }
 
+/// Writes a checkpoint if the epoch is the current one. Both are read and written in one transaction.
 fn save(
     connection: &Connection,
     key: &CheckpointKey,
@@ -251,6 +256,7 @@ fn save(
     Ok(Ok(()))
 }
 
+/// The checksum of a checkpoint's row; the name is in it, so that no row can stand for another.
 fn checkpoint_sum(tenant: &str, name: &str, position: Position, state: &[u8]) -> i64 {
     sum(&[tenant.as_bytes(), name.as_bytes(), &position.get().to_le_bytes(), state])
 }

@@ -15,6 +15,10 @@
 //! | a sorted table (`start_ingestion`), 32,768 entries at once | 244 k/s | 2.0 µs | 3.2 µs |
 //! | the same, 65,536 at once | 242 k/s | 1.8 µs | 2.1 µs |
 //!
+//! At 10 M events, with seven programs waiting for two cores: applying 3.0 µs and a lookup of a new id 2.2 µs of CPU,
+//! 100 events of a stream 67 µs, 600 MiB on disk, and memory flat at 229 MiB from 4 M on (with the 262,144 entries
+//! that wait, and the generator's own).
+//!
 //! So large batches become tables and small ones, which are the rule on a server at rest, go through the journal and
 //! cost no sync. Whoever applies under load should wait for [`WORTHWHILE`] entries. Keys are handed over in order and
 //! have at most 20 bytes where one comes for each event: that alone halved the cost of both.
@@ -42,10 +46,15 @@ pub(crate) const WORTHWHILE: usize = 65_536;
 /// What the index keeps of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
+    /// Where the event is.
     pub(crate) position: Position,
+    /// Whose it is.
     pub(crate) tenant: Tenant,
+    /// Its stream.
     pub(crate) stream: StreamId,
+    /// Its place in that.
     pub(crate) version: Version,
+    /// Its id.
     pub(crate) id: Uuid,
     /// `None` when it is the event's own id.
     pub(crate) correlation: Option<String>,
@@ -59,6 +68,7 @@ pub(crate) struct IndexError {
 }
 
 impl IndexError {
+    /// Whatever is wrong, the answer is the same.
     fn broken(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }

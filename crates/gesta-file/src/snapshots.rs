@@ -67,6 +67,7 @@ impl SnapshotStore for Snapshots {
     }
 }
 
+/// The latest whole snapshot of a shape.
 fn latest(
     connection: &Connection,
     tenant: &Tenant,
@@ -100,6 +101,7 @@ pub(crate) fn fits(row: &Row<'_>) -> rusqlite::Result<bool> {
     Ok(row.get::<_, i64>(5)? == snapshot_sum(tenant, stream, &snapshot))
 }
 
+/// The checksum of a snapshot's row; tenant and stream are in it, so that no row can stand for another.
 fn snapshot_sum(tenant: &str, stream: &str, snapshot: &Snapshot) -> i64 {
     sum(&[
         tenant.as_bytes(),

@@ -69,6 +69,7 @@ impl Report {
         self.findings_total == 0
     }
 
+    /// Adds a finding, or only counts it when there are many.
     fn find(&mut self, place: impl std::fmt::Display, reason: impl std::fmt::Display) {
         self.findings_total += 1;
         if self.findings.len() < FINDINGS {
@@ -95,7 +96,20 @@ impl std::fmt::Display for Finding {
 /// Verifies the data folder or backup `dir`: a stopped one, since a running server holds its folder (back that up
 /// and verify the backup). Changes nothing of the log.
 ///
-/// Everything wrong is a finding; an error means that the folder could not be looked at.
+/// Everything wrong is a finding; an error means that the folder could not be looked at. Opening the index may let it
+/// finish its own recovery, which changes nothing it says.
+///
+/// ```
+/// use gesta_file::{FileStore, Options, verify};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// FileStore::open(dir.path(), Options::default())?.close().await;
+/// let report = verify(dir.path(), &mut |at| eprintln!("{}: {} of {}", at.part, at.done, at.total))?;
+/// assert!(report.is_clean(), "{:?}", report.findings);
+/// # Ok(()) }
+/// ```
 pub fn verify(dir: impl AsRef<Path>, progress: &mut dyn FnMut(Progress)) -> Result<Report, OpenError> {
     let dir = dir.as_ref();
     std::fs::read_dir(dir).map_err(OpenError::io(dir))?;
@@ -124,6 +138,7 @@ pub fn verify(dir: impl AsRef<Path>, progress: &mut dyn FnMut(Progress)) -> Resu
     Ok(report)
 }
 
+/// Compares the files of a backup with its manifest, and then reads it as a log that was stopped cleanly.
 fn of_backup(dir: &Path, progress: &mut dyn FnMut(Progress), report: &mut Report) -> Result<(), OpenError> {
     let manifest = match Manifest::read(dir) {
         Ok(manifest) => manifest,

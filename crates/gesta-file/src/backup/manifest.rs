@@ -25,6 +25,7 @@ pub(crate) struct Manifest {
     pub(crate) incarnation: Incarnation,
     /// The position of its last event.
     pub(crate) head: Position,
+    /// By the clock of the machine that made it.
     made_at: Timestamp,
     pub(super) files: Vec<Copied>,
     /// SHA-256 of all before it.
@@ -34,8 +35,11 @@ pub(crate) struct Manifest {
 /// A file of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Copied {
+    /// Its path below the backup, with slashes.
     pub(super) name: String,
+    /// Its length.
     pub(super) bytes: u64,
+    /// Its hash, in hexadecimal.
     pub(super) sha256: String,
 }
 
@@ -56,7 +60,7 @@ impl Manifest {
         dir.join(FILE).exists()
     }
 
-    /// Reads the manifest of the backup `dir`.
+    /// Reads the manifest of the backup `dir`. Refuses one with any bit flipped, and one of a newer format.
     pub(crate) fn read(dir: &Path) -> Result<Self, BackupError> {
         #[derive(Deserialize)]
         struct Format {
@@ -85,6 +89,7 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Writes the manifest: whole and durable, and only once the names of all other files are durable.
     pub(super) fn write(&self, dir: &Path) -> Result<(), BackupError> {
         let (path, new) = (dir.join(FILE), dir.join("backup.json.tmp"));
         let write = || -> io::Result<()> {
@@ -128,16 +133,19 @@ impl Manifest {
         Ok(())
     }
 
+    /// The manifest for whoever asked for the backup.
     pub(super) fn copy(&self) -> CopyReport {
         let bytes = self.files.iter().map(|file| file.bytes).sum();
         CopyReport { incarnation: self.incarnation, head: self.head, files: self.files.len(), bytes }
     }
 
+    /// SHA-256 of the text with an empty sum in it.
     fn sum(&self) -> String {
         let bare = Self { sha256: String::new(), ..self.clone() };
         Sha256::digest(bare.text()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The only text that stands for this manifest.
     fn text(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).expect("a manifest always serializes")
     }

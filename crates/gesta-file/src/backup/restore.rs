@@ -64,6 +64,7 @@ pub fn restore(
     Ok(CopyReport { incarnation, ..manifest.copy() })
 }
 
+/// Refuses a backup of which any file is missing or not as it was copied, before anything is written.
 fn whole(manifest: &Manifest, from: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), BackupError> {
     let mut first_wrong = None;
     manifest

@@ -23,8 +23,11 @@ const LOOKS: usize = 5;
 
 /// A segment to be copied.
 pub(super) struct Source<'a> {
+    /// Where it is.
     pub(super) dir: &'a Path,
+    /// The life of the log it was written in.
     pub(super) incarnation: Incarnation,
+    /// Its first position, and so its name.
     pub(super) first: Position,
     /// Somebody may be writing it.
     pub(super) is_last: bool,
@@ -91,6 +94,7 @@ impl Source<'_> {
     }
 }
 
+/// Writes a group as one of another life: its checksum is seeded with that, its records are as they were.
 fn write(out: &mut impl Write, group: &WholeGroup<'_>, incarnation: Incarnation) -> io::Result<()> {
     let records = u32::try_from(Records::of(group.frames).count()).map_err(io::Error::other)?;
     let extent = u32::try_from(group.frames.len()).map_err(io::Error::other)?;

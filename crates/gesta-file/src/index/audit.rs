@@ -13,8 +13,11 @@ use super::{
 /// are, and by chance once in 2¹²⁸.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
+    /// Of (tenant, id, position).
     pub(crate) ids: Sum,
+    /// Of (tenant, stream, version, position).
     pub(crate) streams: Sum,
+    /// Of (tenant, hash of the correlation, position).
     pub(crate) correlations: Sum,
 }
 
@@ -87,6 +90,7 @@ impl Index {
     }
 }
 
+/// A walk over all pairs of a tree, in order of the keys, so that a stream's chunks come one after the other.
 struct Walk<'a> {
     tree: &'a Tree,
     tenants: std::collections::HashMap<TenantNumber, Tenant>,
@@ -97,6 +101,7 @@ struct Walk<'a> {
     fault: &'a mut dyn FnMut(String),
 }
 
+/// How far the chunks of a stream were read.
 struct Reached {
     tenant: TenantNumber,
     stream: String,
@@ -105,6 +110,7 @@ struct Reached {
 }
 
 impl Walk<'_> {
+    /// Adds one pair to the sums, and compares it with the one before.
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
         let Some((kind, number, rest)) = keys::split(key) else { return Ok(()) };
         let tenant = self.tenants.get(&number).ok_or_else(illegible)?.as_str().to_owned();
@@ -127,6 +133,7 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A chunk must begin behind the last one, in version and in position.
     fn chunk(
         &mut self,
         number: TenantNumber,
@@ -163,6 +170,7 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// A stream's head is kept apart from its chunks, and must be where the last one ends.
     fn end_stream(&mut self) -> Result<(), IndexError> {
         let Some(Reached { tenant, stream, version, position }) = self.last.take() else { return Ok(()) };
         if self.tree.head(tenant, &stream)? != Some((Version::new(version), position)) {

@@ -52,6 +52,7 @@ fn opened(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     opening.join().unwrap_or_else(|_| Err("the library panicked while opening it".into()))
 }
 
+/// Opens or makes the folder, and refuses one of another format or life.
 fn fitting(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     let fresh = !dir.join("version").exists() && is_empty(dir);
     let text = |error: fjall::Error| error.to_string();
@@ -91,6 +92,7 @@ fn options() -> KeyspaceCreateOptions {
         .index_block_partitioning_policy(from_level_2)
 }
 
+/// How far the entries go; the start if nothing was applied yet.
 fn watermark(keyspace: &Keyspace) -> Result<Position, String> {
     let Some(value) = keyspace.get(keys::WATERMARK).map_err(|error| error.to_string())? else {
         return Ok(Position::START);
@@ -117,6 +119,7 @@ pub(super) fn set_aside(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Where a folder goes that is about to be deleted: beside it, so that a rename does.
 fn aside(dir: &Path) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(".discarded");

@@ -66,12 +66,14 @@ impl<'a> Run<'a> {
         self.write_correlations(&mut put)
     }
 
+    /// The entries of one stream after the other, in order of the streams' keys.
     fn by_stream(&self) -> impl Iterator<Item = (TenantNumber, &[(TenantNumber, &'a Entry)])> {
         let same =
             |a: &(TenantNumber, &Entry), b: &(TenantNumber, &Entry)| a.0 == b.0 && a.1.stream == b.1.stream;
         self.streams.chunk_by(same).map(|entries| (entries[0].0, entries))
     }
 
+    /// The chunks of one correlation after the other. A hash that two correlations share shares its chunks.
     fn write_correlations<E>(&self, put: &mut impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
         for entries in self.correlations.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let prefix = keys::correlation(entries[0].0, entries[0].1);
@@ -84,6 +86,7 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The chunks of one stream, each filed under its last version, so that a read from any version on is one walk.
 fn write_stream<E>(
     tenant: TenantNumber,
     entries: &[(TenantNumber, &Entry)],

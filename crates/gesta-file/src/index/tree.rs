@@ -56,10 +56,13 @@ impl Tree {
         Ok(Self { database, keyspace, tenants: RwLock::new(tenants), watermark })
     }
 
+    /// Everything up to here is applied.
     pub(super) fn watermark(&self) -> Position {
         Position::new(self.watermark.load(Ordering::Acquire))
     }
 
+    /// Applies entries and their watermark at once. What readers see of it meanwhile may be a part; they are told of
+    /// the watermark only when all of it is there.
     pub(super) fn apply(&self, entries: &[Entry]) -> Result<(), IndexError> {
         let Some(last) = entries.last() else { return Ok(()) };
         let (numbered, fresh) = self.number(entries)?;
@@ -102,6 +105,7 @@ impl Tree {
         }
     }
 
+    /// Gives every entry its tenant's number, and new tenants the next ones. Those count only once they are written.
     fn number<'a>(&self, entries: &'a [Entry]) -> Result<Numbered<'a>, IndexError> {
         let known = self.tenants.read().expect("no holder of the tenants' lock panics");
         let mut fresh = HashMap::new();
@@ -124,10 +128,12 @@ impl Tree {
         self.tenants.write().expect("no holder of the tenants' lock panics")
     }
 
+    /// The number of a tenant that has events.
     fn tenant(&self, tenant: &Tenant) -> Option<TenantNumber> {
         self.tenants.read().expect("no holder of the tenants' lock panics").get(tenant).copied()
     }
 
+    /// One lookup; a new id costs a question to the filter of each level and seldom a block.
     pub(super) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Result<Option<Position>, IndexError> {
         let Some(tenant) = self.tenant(tenant) else { return Ok(None) };
         let Some(value) = self.keyspace.get(keys::id(tenant, id.as_u128()))? else { return Ok(None) };
@@ -157,11 +163,13 @@ impl Tree {
         self.keyspace.iter()
     }
 
+    /// The tenants by the numbers that stand in keys.
     pub(super) fn tenants_by_number(&self) -> HashMap<TenantNumber, Tenant> {
         let tenants = self.tenants.read().expect("no holder of the tenants' lock panics");
         tenants.iter().map(|(tenant, number)| (*number, tenant.clone())).collect()
     }
 
+    /// The versions of `span`, its lower bound excluded, with their positions.
     pub(super) fn stream_positions(
         &self,
         tenant: &Tenant,
@@ -188,6 +196,7 @@ impl Tree {
         Ok(found)
     }
 
+    /// The positions of `span`, its lower bound excluded, whose correlation has this one's hash.
     pub(super) fn correlated(
         &self,
         tenant: &Tenant,
@@ -252,6 +261,7 @@ impl Tree {
         Ok(())
     }
 
+    /// Walks the heads from the pattern's fixed beginning on. A pattern that begins with `*` walks all of a tenant's.
     pub(super) fn list_streams(&self, list: &ListStreams) -> Result<Vec<StreamInfo>, IndexError> {
         let Some(tenant) = self.tenant(&list.tenant) else { return Ok(Vec::new()) };
         let beginning = list.pattern.as_str().split('*').next().unwrap_or_default();
@@ -284,6 +294,7 @@ impl Tree {
     }
 }
 
+/// An entry that no release has written: damage, or a bug. The index is rebuilt.
 pub(super) fn illegible() -> IndexError {
     IndexError::broken("an entry is illegible")
 }

@@ -44,6 +44,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<u32, StateEr
     Ok(applied)
 }
 
+/// Whose file it is, by the number in its header.
 fn application(connection: &Connection) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, "application_id", |row| row.get(0))
 }
@@ -63,11 +64,13 @@ fn claim_file(connection: &mut Connection, path: &Path) -> Result<(), StateError
     claim().map_err(|error| StateError::sql(path, &error))
 }
 
+/// The checksums of the migrations that were applied, in order.
 fn applied_sums(connection: &Connection) -> rusqlite::Result<Vec<Vec<u8>>> {
     let mut statement = connection.prepare(include_str!("../sql/list_migrations.sql"))?;
     statement.query_map([], |row| row.get(1))?.collect()
 }
 
+/// Applies one migration and notes it, all in one transaction.
 fn apply(connection: &mut Connection, number: u32, name: &str, text: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(text)?;

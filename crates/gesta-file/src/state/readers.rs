@@ -21,6 +21,7 @@ pub(super) struct Readers {
 }
 
 impl Readers {
+    /// Opens nothing yet.
     pub(super) fn of(path: PathBuf) -> Self {
         Self { path, idle: Mutex::default(), permits: Semaphore::new(READERS) }
     }
@@ -43,6 +44,7 @@ impl Readers {
         found.map_err(|error| StateError::sql(&permits.path, &error))
     }
 
+    /// A connection nobody uses, or a new one.
     fn take(&self) -> rusqlite::Result<Connection> {
         let kept = self.idle().pop();
         kept.map_or_else(|| connection::reading(&self.path), Ok)

@@ -48,6 +48,7 @@ impl Drop for Folding {
     }
 }
 
+/// The thread's loop: ends when the writer does.
 fn fold(connection: &Connection, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         if let Err(error) = fold_if_long(connection) {
@@ -64,6 +65,7 @@ fn fold_if_long(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// How many pages of the write-ahead log are not in the file after this pragma.
 fn pages_left(connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
     connection.query_row(pragma, [], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
 }

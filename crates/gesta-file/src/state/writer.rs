@@ -60,12 +60,15 @@ impl Drop for Writer {
 
 /// What the thread does for somebody.
 trait Job: Send {
+    /// Whether its commit has to survive a power cut.
     fn durable(&self) -> bool;
     /// Does the work and keeps its result until the commit.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    /// Tells whoever waits what came of it, once the commit is done or has failed.
     fn answer(self: Box<Self>, committed: Result<(), StateError>);
 }
 
+/// A job as a closure, with its result until the commit.
 struct Task<T, F> {
     durable: bool,
     work: F,
@@ -90,6 +93,7 @@ impl<T: Send, F: Fn(&Connection) -> rusqlite::Result<T> + Send> Job for Task<T, 
     }
 }
 
+/// What the thread owns.
 struct Worker {
     normal: Connection,
     durable: Connection,
@@ -97,6 +101,7 @@ struct Worker {
 }
 
 impl Worker {
+    /// Ends when the queue is closed and empty.
     fn work(&mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         let mut group = Vec::new();
         while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
@@ -105,6 +110,7 @@ impl Worker {
         }
     }
 
+    /// Commits a group of jobs together, or one by one if that fails, and answers all of them.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
         let together = self.transact(&mut group);
         match together {
@@ -122,6 +128,7 @@ impl Worker {
         }
     }
 
+    /// Runs the jobs in one transaction, synced if any of them asks for that.
     fn transact(&mut self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let synced = group.iter().any(|job| job.durable());
         let connection = if synced { &mut self.durable } else { &mut self.normal };

@@ -34,6 +34,7 @@ impl Existing {
         }
     }
 
+    /// How far the index goes, the start if there is none.
     pub(super) fn watermark(&self) -> Position {
         self.0.as_ref().map_or(Position::START, Index::watermark)
     }
@@ -126,6 +127,7 @@ struct Beside {
 }
 
 impl Beside {
+    /// An empty one, among the system's temporary files.
     fn new(incarnation: Incarnation) -> Result<Self, OpenError> {
         let dir = std::env::temp_dir().join(format!("gesta-verify-{}", uuid::Uuid::new_v4()));
         let index = Index::open(&dir, incarnation, Position::START)

@@ -89,6 +89,7 @@ impl Reading {
         self.walk(part, progress, &mut Report::default(), take).map(|_| ())
     }
 
+    /// Reads segment by segment, tells `take` every event and `report` everything wrong, and returns the last position.
     fn walk(
         &self,
         part: &'static str,
@@ -129,6 +130,7 @@ impl Reading {
     }
 }
 
+/// The reading of one segment.
 struct OneSegment<'a> {
     reading: &'a Reading,
     first: Position,
@@ -188,6 +190,7 @@ impl OneSegment<'_> {
         Ok(next)
     }
 
+    /// Takes the events of a group whose frames are whole.
     fn records(&mut self, path: &Path, at: u64, frames: &[u8]) {
         for record in Records::of(frames).flatten() {
             match decode_envelope(Bytes::copy_from_slice(record.envelope())) {
@@ -234,6 +237,7 @@ impl OneSegment<'_> {
         }
     }
 
+    /// Adds what is wrong with a range of the segment.
     fn damaged(&mut self, damage: &Damage) {
         self.report.find(&damage.place, format!("{}; put it back from a backup", damage.reason));
     }

@@ -22,6 +22,7 @@ pub(super) fn check(dir: &Path, incarnation: Incarnation, head: Position, report
     }
 }
 
+/// Goes through the tables one after the other; an error ends it and is a finding itself.
 fn look(
     dir: &Path,
     incarnation: Incarnation,
