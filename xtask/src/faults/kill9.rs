@@ -21,7 +21,6 @@ impl Crash for Kill {
 /// The planted bugs that a kill must bring to light, each with the most rounds it may take.
 pub(super) const CONTROLS: &[(&str, usize)] = &[
     ("ack_before_sync", 12),
-    ("visible_before_durable", 12),
     ("lose_one_event", 12),
     ("duplicate_on_retry", 6),
     ("version_gte", 6),

@@ -139,4 +139,5 @@ fn run_quietly(command: &mut Command) -> Result<(), String> {
 }
 
 /// The planted bugs that a power cut must bring to light, each with the most rounds it may take.
-pub(super) const CONTROLS: &[(&str, usize)] = &[("skip_sync", 4), ("ack_before_sync", 8)];
+pub(super) const CONTROLS: &[(&str, usize)] =
+    &[("skip_sync", 4), ("visible_before_durable", 6), ("ack_before_sync", 4)];

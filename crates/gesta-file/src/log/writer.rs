@@ -28,6 +28,9 @@ use crate::{
 mod view;
 use view::View;
 
+/// Memory for a group of a few hundred events.
+const FRESH_GROUP: usize = 128 << 10;
+
 /// The writer: its end of the queue, the open segment, the group it is putting together.
 pub(crate) struct Writer {
     log: Arc<Log>,
@@ -126,6 +129,8 @@ impl Writer {
         }
         let open = self.open.as_ref().expect("a request is admitted to an open segment");
         let room = usize::try_from(open.size - open.segment.end()).unwrap_or(usize::MAX);
+        // Grown step by step it would be copied for every group until one that is free comes back.
+        self.group.bytes.reserve(FRESH_GROUP);
         self.group.bytes.resize(GROUP, 0);
         self.order(first);
         let mut held = None;
@@ -337,11 +342,11 @@ fn answer(answers: Answers) {
     }
 }
 
-/// The group was not written, or nobody knows: what was refused stays refused, all else is unknown.
+/// The group was not written, or nobody knows. A refusal is unknown too: it may have been decided by an event of this
+/// very group, and would tell of what never was.
 fn unknown(answers: Answers, reason: &str) {
-    for (reply, answer) in answers {
-        let unknown = || AppendError::Unknown { reason: reason.to_owned() };
-        let _ = reply.send(answer.and_then(|_| Err(unknown())));
+    for (reply, _) in answers {
+        let _ = reply.send(Err(AppendError::Unknown { reason: reason.to_owned() }));
     }
 }
 
