@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Service;
+use crate::support::Server;
 
 fn one() -> Value {
     json!({"events": [{"type": "x", "data": 1}]})
@@ -10,7 +10,7 @@ fn one() -> Value {
 
 #[tokio::test]
 async fn an_append_answers_with_places_and_the_new_version() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body = json!({"events": [{"type": "a", "data": {}}, {"type": "b", "data_base64": "AAE=",
         "content_type": "application/octet-stream", "schema_version": 2, "metadata": {"source": "s"}}],
         "expected_version": "no_stream"});
@@ -29,7 +29,7 @@ async fn an_append_answers_with_places_and_the_new_version() {
 
 #[tokio::test]
 async fn another_version_is_a_412_that_names_the_current_one() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     service.post("/api/v1/streams/order-1", one()).await.ok();
     let mut body = one();
     for expected in [json!(0), json!(7), json!("no_stream")] {
@@ -49,7 +49,7 @@ async fn another_version_is_a_412_that_names_the_current_one() {
 
 #[tokio::test]
 async fn headers_carry_the_expected_version_too() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let path = "/api/v1/streams/order-1";
     service.header("if-match", "*").post(path, one()).await.refused(412, "version_conflict");
     service.header("if-none-match", "*").post(path, one()).await.ok();
@@ -67,7 +67,7 @@ async fn headers_carry_the_expected_version_too() {
 
 #[tokio::test]
 async fn a_retry_comes_before_the_version_check() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body =
         json!({"events": [{"id": uuid::Uuid::now_v7(), "type": "x", "data": 1}], "expected_version": 0});
     let first = service.post("/api/v1/streams/order-1", &body).await.ok();
@@ -78,7 +78,7 @@ async fn a_retry_comes_before_the_version_check() {
 
 #[tokio::test]
 async fn several_streams_are_appended_to_all_or_none() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let batch = |second: Value| {
         json!({"appends": [
             {"stream": "a-1", "expected_version": "any", "events": [{"type": "x", "data": 1}]},
@@ -96,7 +96,7 @@ async fn several_streams_are_appended_to_all_or_none() {
 
 #[tokio::test]
 async fn a_batch_that_is_partly_known_is_refused_with_the_known_ids() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let known = uuid::Uuid::now_v7();
     let event = |id: uuid::Uuid| json!({"id": id, "type": "x", "data": 1});
     service.post("/api/v1/streams/a-1", json!({"events": [event(known)]})).await.ok();
@@ -107,7 +107,7 @@ async fn a_batch_that_is_partly_known_is_refused_with_the_known_ids() {
 
 #[tokio::test]
 async fn nobody_appends_to_gestas_own_streams() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     service.post("/api/v1/streams/$group-x", one()).await.refused(403, "system_stream");
     let batch = json!({"appends": [{"stream": "$x-1", "events": [{"type": "x", "data": 1}]}]});
     service.post("/api/v1/append", batch).await.refused(403, "system_stream");

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
-use crate::support::Service;
+use crate::support::Server;
 
 const PUBLISH: &str = "/api/v1/events/publish";
 
@@ -13,7 +13,7 @@ fn with(more: &str) -> String {
 
 #[tokio::test]
 async fn bodies_that_are_no_strict_json_are_400() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let deep = with(&format!(r#","metadata":{}1{}"#, "[".repeat(130), "]".repeat(130)));
     let deep_payload = format!(
         r#"{{"event_type":"x","source_service":"s","payload":{}{}}}"#,
@@ -45,7 +45,7 @@ async fn bodies_that_are_no_strict_json_are_400() {
 
 #[tokio::test]
 async fn bodies_of_the_wrong_shape_are_422() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let long = "x".repeat(257);
     for body in [
         "null".to_owned(),
@@ -76,7 +76,7 @@ async fn bodies_of_the_wrong_shape_are_422() {
 
 #[tokio::test]
 async fn other_content_types_are_415() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/json5"]
     {
         let reply = service.header("content-type", kind).ask(Method::POST, PUBLISH, with("")).await;
@@ -89,7 +89,7 @@ async fn other_content_types_are_415() {
 
 #[tokio::test]
 async fn sizes_beyond_the_limits_are_413() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let large =
         format!(r#"{{"event_type":"x","source_service":"s","payload":"{}"}}"#, "x".repeat(1024 * 1024));
     service.post(PUBLISH, large).await.refused(413, "event_too_large");
@@ -104,7 +104,7 @@ async fn sizes_beyond_the_limits_are_413() {
 
 #[tokio::test]
 async fn illegal_stream_names_are_400_in_a_path_and_422_in_a_body() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for name in ["nodash", "a-..", "a-%00", "a-%E2%80%AEx", "a-b%2Fc", "a-%20", "%24-x"] {
         for path in [format!("/api/v1/streams/{name}"), format!("/api/v1/streams/{name}/head")] {
             service.get(&path).await.refused(400, "illegal_stream");
@@ -120,7 +120,7 @@ async fn illegal_stream_names_are_400_in_a_path_and_422_in_a_body() {
 
 #[tokio::test]
 async fn illegal_queries_are_400() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for path in [
         "/api/v1/streams?limit=0",
         "/api/v1/streams?limit=1001",
@@ -145,7 +145,7 @@ async fn illegal_queries_are_400() {
 
 #[tokio::test]
 async fn unknown_routes_and_methods_are_problems_too() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let problem = service.get("/api/v2/x?secret=1").await.refused(404, "route_not_found");
     assert_eq!(problem["instance"], "/api/v2/x", "the query may hold what nobody should see");
     let wrong = service.get(PUBLISH).await;
@@ -157,7 +157,7 @@ async fn unknown_routes_and_methods_are_problems_too() {
 
 #[tokio::test]
 async fn every_code_has_its_page_on_the_server() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for code in gesta_api::Code::ALL {
         let page = service.get(&format!("/docs/errors/{code}")).await;
         assert!(page.status == 200 && page.body.starts_with(&format!("# {code}")), "{code}");

@@ -10,7 +10,7 @@ use gesta_server::openapi;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::support::Service;
+use crate::support::Server;
 
 mod check;
 mod generate;
@@ -26,7 +26,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 async fn random_requests_meet_no_defect() {
     let (run, requests) = (setting("GESTA_FUZZ_RUN", 1), setting("GESTA_FUZZ_REQUESTS", 3_000));
     let document: Value = serde_json::from_str(openapi::text()).expect("JSON");
-    let service = Service::new().await;
+    let service = Server::new().await;
     let mut dice = Dice::new(run);
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     let mut found = Vec::new();
@@ -43,7 +43,7 @@ async fn random_requests_meet_no_defect() {
     assert!(good * 10 > requests, "only {good} of {requests} were taken: the generator proves nothing");
 }
 
-async fn send(service: &Service, request: &Generated, document: &Value) -> Result<u16, String> {
+async fn send(service: &Server, request: &Generated, document: &Value) -> Result<u16, String> {
     let mut builder = Request::builder().method(request.method.as_str()).uri(&request.uri);
     for (name, value) in &request.headers {
         builder = builder.header(name, value);

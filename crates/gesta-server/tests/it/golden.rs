@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, Service, masked};
+use crate::support::{Reply, Server, masked};
 
 fn shown(reply: &Reply) -> Value {
     let header = |name: &str| reply.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -23,7 +23,7 @@ macro_rules! golden {
 
 #[tokio::test]
 async fn replies() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let key = service.header("idempotency-key", "k");
     let publish = json!({"event_type": "sample.created", "source_service": "lab", "subject": "sample-1",
         "payload": {"sample_id": "1", "barcode": "SAM-20240618-001", "sample_type": "DNA"}, "priority": 2});
@@ -53,7 +53,7 @@ async fn replies() {
 
 #[tokio::test]
 async fn refusals() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let event = json!({"type": "x", "data": 1});
     service.post("/api/v1/streams/order-1", json!({"events": [event]})).await.ok();
     let conflict = json!({"events": [event], "expected_version": 0});

@@ -2,19 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Service;
+use crate::support::Server;
 
 const GROUP: &str = "/api/v1/groups/g";
 
-async fn with_group(more: Value) -> Service {
-    let service = Service::new().await;
+async fn with_group(more: Value) -> Server {
+    let service = Server::new().await;
     let mut body = json!({"name": "g", "start": "beginning", "retry_delays_ms": [0, 0]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     service.post("/api/v1/groups", body).await.ok();
     service
 }
 
-async fn pull(service: &Service, consumer: &str, max: u32) -> Vec<Value> {
+async fn pull(service: &Server, consumer: &str, max: u32) -> Vec<Value> {
     let body = json!({"consumer": consumer, "max": max, "wait_ms": 2_000});
     let reply = service.post(&format!("{GROUP}/pull"), body).await.ok();
     reply["deliveries"].as_array().unwrap().clone()
@@ -26,7 +26,7 @@ fn ids(deliveries: &[Value]) -> Value {
 
 #[tokio::test]
 async fn a_subscription_gets_what_it_asked_for_as_the_services_envelope() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let subscribe = json!({"name": "dash", "event_types": ["sample.*"], "consumer_group": "g",
         "consumer_name": "c1", "auto_ack": false, "read_latest": true, "source_services": ["test"],
         "metadata_filters": null, "subject_patterns": ["sample-*"], "priority_range": [1, 3], "batch_size": 1});
@@ -72,7 +72,7 @@ async fn a_subscription_gets_what_it_asked_for_as_the_services_envelope() {
 
 #[tokio::test]
 async fn subscribing_again_joins_and_another_filter_is_a_409() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let first = service.post("/api/v1/events/subscribe", json!({})).await.ok();
     assert_eq!(
         first,
@@ -89,7 +89,7 @@ async fn subscribing_again_joins_and_another_filter_is_a_409() {
 
 #[tokio::test]
 async fn a_subscription_honours_or_refuses_every_field() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for bad in [
         json!({"batch_size": 0}),
         json!({"batch_size": 501}),
@@ -225,7 +225,7 @@ async fn pulls_beyond_the_limits_are_refused() {
 
 #[tokio::test]
 async fn what_a_subscription_asked_is_gone_with_its_group() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let subscribe = json!({"consumer_group": "g", "name": "old", "batch_size": 1});
     service.post("/api/v1/events/subscribe", &subscribe).await.ok();
     service.delete(GROUP).await;

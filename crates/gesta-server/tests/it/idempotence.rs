@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Service;
+use crate::support::Server;
 
 fn event(payload: u32) -> serde_json::Value {
     json!({"event_type": "x", "source_service": "s", "payload": payload})
@@ -10,7 +10,7 @@ fn event(payload: u32) -> serde_json::Value {
 
 #[tokio::test]
 async fn a_key_makes_a_retry_safe_on_every_way_in() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for (path, body) in [
         ("/api/v1/events/publish", event(1)),
         ("/api/v1/events/publish/batch", json!({"events": [event(1), event(2)]})),
@@ -35,7 +35,7 @@ async fn a_key_makes_a_retry_safe_on_every_way_in() {
 
 #[tokio::test]
 async fn a_key_of_another_body_is_refused() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let keyed = service.header("idempotency-key", "k");
     keyed.post("/api/v1/events/publish/batch", json!({"events": [event(1), event(2)]})).await.ok();
     for other in [
@@ -51,7 +51,7 @@ async fn a_key_of_another_body_is_refused() {
 
 #[tokio::test]
 async fn a_key_and_ids_together_are_refused() {
-    let keyed = Service::new().await.header("idempotency-key", "k");
+    let keyed = Server::new().await.header("idempotency-key", "k");
     let mut body = event(1);
     body["event_id"] = uuid::Uuid::now_v7().to_string().into();
     keyed.post("/api/v1/events/publish", body).await.refused(422, "invalid_field");
@@ -59,7 +59,7 @@ async fn a_key_and_ids_together_are_refused() {
 
 #[tokio::test]
 async fn illegal_keys_are_refused() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for key in ["", &"k".repeat(256)] {
         let refused = service.header("idempotency-key", key).post("/api/v1/events/publish", event(1)).await;
         refused.refused(400, "malformed_request");

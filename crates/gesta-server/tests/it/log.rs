@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Service;
+use crate::support::Server;
 
-async fn filled() -> Service {
-    let service = Service::new().await;
+async fn filled() -> Server {
+    let service = Server::new().await;
     for (kind, subject, source, priority, site) in [
         ("sample.created", "sample-1", "lab", 1, "north"),
         ("sample.stored", "sample-1", "store", 3, "north"),
@@ -101,7 +101,7 @@ async fn rubbish_and_foreign_cursors_are_refused() {
     service.get("/api/v1/log?after=rubbish").await.refused(400, "illegal_cursor");
     service.get(&path[..path.len() - 1]).await.refused(400, "illegal_cursor");
     service.tenant("other").get(&path).await.refused(400, "illegal_cursor");
-    Service::new().await.get(&path).await.refused(410, "cursor_of_another_log");
+    Server::new().await.get(&path).await.refused(410, "cursor_of_another_log");
     for twice in ["from=start", "after_position=1"] {
         service.get(&format!("{path}&{twice}")).await.refused(400, "malformed_request");
     }
@@ -109,7 +109,7 @@ async fn rubbish_and_foreign_cursors_are_refused() {
 
 #[tokio::test]
 async fn one_event_is_found_by_its_id_within_its_tenant() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let id = service.publish("x", "a-1").await["event_id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/events/{id}");
     assert_eq!(service.get(&path).await.ok()["id"], id);

@@ -12,7 +12,7 @@ use gesta_server::{
 };
 use serde_json::{Value, json};
 
-use crate::{sse::until_quiet, support::Service};
+use crate::{sse::until_quiet, support::Server};
 
 /// In all that tenant A writes, and so in every leak.
 const NEEDLE: &str = "needle";
@@ -22,7 +22,7 @@ const NAME: &str = "shared";
 
 struct Matrix {
     folder: tempfile::TempDir,
-    service: Service,
+    service: Server,
     checks: usize,
     leaks: Vec<String>,
 }
@@ -39,7 +39,7 @@ impl Matrix {
         self.folder.path().join("keys.json")
     }
 
-    async fn new() -> (Self, Service, Service) {
+    async fn new() -> (Self, Server, Server) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("keys.json");
         let mut made: Vec<String> = Vec::new();
@@ -57,7 +57,7 @@ impl Matrix {
         std::fs::write(folder.path().join("made"), made.join("\n")).expect("writes");
         let mut config = Config::default();
         config.keys_file = Some(path);
-        let service = Service::with(config).await;
+        let service = Server::with(config).await;
         let (alpha, beta) = (bearer(&service, &made[0]), bearer(&service, &made[1]));
         (Self { folder, service, checks: 0, leaks: Vec::new() }, alpha, beta)
     }
@@ -78,11 +78,11 @@ impl Matrix {
     }
 }
 
-fn bearer(service: &Service, key: &str) -> Service {
+fn bearer(service: &Server, key: &str) -> Server {
     service.header("authorization", &format!("Bearer {key}"))
 }
 
-async fn fill(alpha: &Service) -> Known {
+async fn fill(alpha: &Server) -> Known {
     let publish = json!({"event_type": format!("{NEEDLE}.type"), "source_service": NEEDLE, "payload": NEEDLE,
         "subject": format!("{NAME}-1"), "metadata": {"k": NEEDLE}});
     let event =
@@ -126,7 +126,7 @@ fn body(route: &Declared, known: &Known) -> Value {
 }
 
 /// Status and text of a route, streams until they are quiet.
-async fn ask(service: &Service, route: &Declared, known: &Known, query: &str) -> (u16, String) {
+async fn ask(service: &Server, route: &Declared, known: &Known, query: &str) -> (u16, String) {
     let path = path(route, known) + query;
     if route.path.ends_with("/stream") {
         return until_quiet(service, &path).await;
@@ -194,7 +194,7 @@ async fn credentials(matrix: &mut Matrix, route: &Declared, known: &Known) {
 }
 
 /// What belongs to A, in the hands of B.
-async fn foreign_means(matrix: &mut Matrix, beta: &Service, known: &Known) {
+async fn foreign_means(matrix: &mut Matrix, beta: &Server, known: &Known) {
     let stolen = beta.get(&format!("/api/v1/log?after={}", known.cursor)).await;
     matrix.check(stolen.status == 400, || format!("a foreign cursor: {stolen:?}"));
     let named = beta.tenant("alpha").get("/api/v1/log").await;
@@ -209,7 +209,7 @@ async fn foreign_means(matrix: &mut Matrix, beta: &Service, known: &Known) {
 }
 
 /// Whatever B did, A has what it had.
-async fn unharmed(matrix: &mut Matrix, alpha: &Service, known: &Known) {
+async fn unharmed(matrix: &mut Matrix, alpha: &Server, known: &Known) {
     let log = alpha.get("/api/v1/log").await.ok();
     let events = log["events"].as_array().unwrap();
     matrix.check(events.len() == 1 && events[0]["id"] == known.event, || format!("A's log: {log}"));

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::Service;
+use crate::support::Server;
 
 #[tokio::test]
 async fn a_published_event_is_read_back_to_the_letter() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body = r#"{"event_type":"sample.created","source_service":"lab","payload":{"b":1.0, "a":[ 1e2 ]},
         "subject":"sample-42","priority":2,"metadata":{"site":"north","user_id":"u7"}}"#;
     let published = service.post("/api/v1/events/publish", body).await.ok();
@@ -24,7 +24,7 @@ async fn a_published_event_is_read_back_to_the_letter() {
 
 #[tokio::test]
 async fn the_same_event_published_again_is_there_once() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let id = uuid::Uuid::now_v7();
     let body =
         |payload: u32| json!({"event_type": "x", "source_service": "s", "payload": payload, "event_id": id});
@@ -38,7 +38,7 @@ async fn the_same_event_published_again_is_there_once() {
 
 #[tokio::test]
 async fn a_batch_is_published_whole_or_not_at_all() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let event =
         |subject: &str| json!({"event_type": "x", "source_service": "s", "payload": 1, "subject": subject});
     let body = json!({"events": [event("a-1"), event("b-1"), event("a-1")]});
@@ -62,7 +62,7 @@ async fn a_batch_is_published_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn the_alias_thinks_in_aggregates_and_answers_202() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body = json!({"event_type": "BedAssigned", "aggregate_id": "7", "aggregate_type": "BedAssignment",
         "data": {"bed": 3}, "metadata": {"source_service": "ward", "correlation_id": "c"}});
     let reply = service.post("/api/v1/events", body).await;
@@ -79,7 +79,7 @@ async fn the_alias_thinks_in_aggregates_and_answers_202() {
 
 #[tokio::test]
 async fn a_relaxed_publish_says_so() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body = json!({"event_type": "x", "source_service": "s", "payload": 1, "durability": "relaxed"});
     let reply = service.post("/api/v1/events/publish", body).await.ok();
     assert_eq!(reply["durability"], "relaxed");
@@ -87,7 +87,7 @@ async fn a_relaxed_publish_says_so() {
 
 #[tokio::test]
 async fn the_trace_of_the_request_is_kept() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let traced = service.header("traceparent", parent).header("tracestate", "v=1");
     let id = traced.publish("x", "a-1").await["event_id"].as_str().unwrap().to_owned();

@@ -1,10 +1,10 @@
 //! ES-29: start, check health, publish a test event, read statistics.
 
-use crate::support::{Service, masked};
+use crate::support::{Server, masked};
 
 #[tokio::test]
 async fn the_four_steps_of_the_quick_start_answer_as_promised() {
-    let service = Service::new().await;
+    let service = Server::new().await;
 
     let health = service.get("/health").await.ok();
     assert_eq!(health["status"], "healthy");
@@ -23,7 +23,7 @@ async fn the_four_steps_of_the_quick_start_answer_as_promised() {
 
 #[tokio::test]
 async fn the_root_names_the_routes_to_begin_with() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let root = service.get("/").await.ok();
     for name in ["health", "publish", "subscribe", "stats"] {
         let path = root["endpoints"][name].as_str().expect("a path");

@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::Service;
+use crate::support::Server;
 
 /// One event as a client sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +213,7 @@ async fn a_server_that_stops_says_so_and_names_the_cursor() {
 }
 
 /// What a stream says until it has nothing more to say: its first heartbeat, or its end.
-pub(crate) async fn until_quiet(service: &Service, path: &str) -> (u16, String) {
+pub(crate) async fn until_quiet(service: &Server, path: &str) -> (u16, String) {
     let response = service.respond(Request::get(path)).await;
     let (parts, mut body) = response.into_parts();
     let mut text = String::new();
@@ -229,7 +229,7 @@ pub(crate) async fn until_quiet(service: &Service, path: &str) -> (u16, String) 
 
 #[tokio::test(start_paused = true)]
 async fn silence_is_broken_every_15_seconds_with_the_place_reached() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     service.publish("a", "x-1").await;
     let begun = tokio::time::Instant::now();
     let (_, text) = until_quiet(&service, "/api/v1/log/stream?types=nothing").await;
@@ -242,7 +242,7 @@ async fn silence_is_broken_every_15_seconds_with_the_place_reached() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_takes_nothing_is_closed_with_its_cursor_and_the_reason() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let payload = "x".repeat(100_000);
     for _ in 0..40 {
         let body = json!({"event_type": "big", "source_service": "s", "payload": payload});
@@ -267,7 +267,7 @@ async fn a_reader_that_takes_nothing_is_closed_with_its_cursor_and_the_reason() 
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_with_line_breaks_breaks_no_event() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let body = "{\"event_type\":\"x\",\"source_service\":\"s\",\"payload\":{\n\r\n\"a\":\r1}}";
     service.post("/api/v1/events/publish", body).await.ok();
     let (_, text) = until_quiet(&service, "/api/v1/log/stream").await;
@@ -280,7 +280,7 @@ async fn a_payload_with_line_breaks_breaks_no_event() {
 async fn too_many_streams_of_a_tenant_are_429_until_one_closes() {
     let mut config = Config::default();
     config.max_sse_clients = 1;
-    let service = Service::with(config).await;
+    let service = Server::with(config).await;
     let held = service.respond(Request::get("/api/v1/log/stream")).await;
     assert_eq!(held.status(), 200);
     service.get("/api/v1/log/stream").await.refused(429, "too_many_requests");
@@ -296,7 +296,7 @@ async fn too_many_streams_of_a_tenant_are_429_until_one_closes() {
 
 #[tokio::test]
 async fn rubbish_as_last_event_id_is_refused_before_the_stream_begins() {
-    let service = Service::new().await.header("last-event-id", "rubbish");
+    let service = Server::new().await.header("last-event-id", "rubbish");
     service.get("/api/v1/log/stream").await.refused(400, "illegal_cursor");
     service.get("/api/v1/streams/a-1/stream").await.refused(400, "illegal_cursor");
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Service;
+use crate::support::Server;
 
-async fn filled(stream: &str, events: usize) -> Service {
-    let service = Service::new().await;
+async fn filled(stream: &str, events: usize) -> Server {
+    let service = Server::new().await;
     let events: Vec<_> = (1..=events).map(|n| json!({"type": "x", "data": n})).collect();
     service.post(&format!("/api/v1/streams/{stream}"), json!({"events": events})).await.ok();
     service
@@ -75,7 +75,7 @@ async fn an_unchanged_stream_is_a_304() {
 
 #[tokio::test]
 async fn a_stream_nobody_wrote_to_is_empty_and_has_no_head() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     let page = service.get("/api/v1/streams/a-1").await.ok();
     assert_eq!(page, json!({"stream": "a-1", "version": 0, "events": [], "next": null}));
     service.get("/api/v1/streams/a-1/head").await.refused(404, "stream_not_found");
@@ -90,7 +90,7 @@ async fn the_head_names_version_and_position() {
 
 #[tokio::test]
 async fn streams_are_listed_by_name_page_by_page() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     for subject in ["b-1", "a-2", "a-1", "c-1"] {
         service.publish("x", subject).await;
     }
@@ -114,7 +114,7 @@ async fn streams_are_listed_by_name_page_by_page() {
 
 #[tokio::test]
 async fn gestas_own_streams_are_hidden_unless_asked_for() {
-    let service = Service::new().await;
+    let service = Server::new().await;
     service.post("/api/v1/groups", json!({"name": "g"})).await.ok();
     assert_eq!(service.get("/api/v1/streams").await.ok()["streams"], json!([]));
     let all = service.get("/api/v1/streams?system=true").await.ok();

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 /// A service on a store of its own.
 #[derive(Clone)]
-pub(crate) struct Service {
+pub(crate) struct Server {
     router: Router,
     headers: Vec<(String, String)>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-impl Service {
+impl Server {
     pub(crate) async fn new() -> Self {
         Self::with(Config::default()).await
     }
