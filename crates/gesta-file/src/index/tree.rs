@@ -24,6 +24,10 @@ use super::{
 const TABLE_ENTRIES: usize = 16_384;
 /// So many tables may wait for compaction before the next one does too.
 const LOOSE_TABLES: usize = 12;
+/// With so many the library slows a batch down, and with some more stops it.
+const STALLING_TABLES: usize = 20;
+/// With so many, each of which was waited for, nobody compacts any more.
+const FORGOTTEN_TABLES: usize = 256;
 const COMPACTION_STEP: Duration = Duration::from_millis(5);
 const COMPACTION_WAIT: Duration = Duration::from_secs(2);
 
@@ -67,7 +71,7 @@ impl Tree {
         let Some(last) = entries.last() else { return Ok(()) };
         let (numbered, fresh) = self.number(entries)?;
         let run = Run::of(&numbered, &fresh, last.position);
-        if entries.len() < TABLE_ENTRIES {
+        if entries.len() < TABLE_ENTRIES && !self.would_wait() {
             self.write_batch(&run)?;
         } else {
             self.write_table(&run)?;
@@ -87,21 +91,30 @@ impl Tree {
         Ok(batch.commit()?)
     }
 
+    /// Whether the library would make a batch wait for its worker: for ever if that has died. A table needs no worker.
+    fn would_wait(&self) -> bool {
+        self.keyspace.sealed_memtable_count() > 2 || self.keyspace.l0_table_count() >= STALLING_TABLES
+    }
+
     /// Straight into a table of its own, which the library syncs. Atomic as well: the tree takes the table as a whole.
     fn write_table(&self, run: &Run<'_>) -> Result<(), IndexError> {
-        self.wait_for_compaction();
+        self.wait_for_compaction()?;
         let mut table = self.keyspace.start_ingestion()?;
         run.write(|key, value| table.write(key, value))?;
         Ok(table.finish()?)
     }
 
-    /// Every table not yet compacted is one more place where a lookup has to ask. Not for ever: a compaction that
-    /// does not get on shall not stop the index as well.
-    fn wait_for_compaction(&self) {
+    /// Every table not yet compacted is one more place where a lookup has to ask. Not for ever: a compaction that is
+    /// slow shall not stop the index, and one that stands still is an error, so that the folder is opened again.
+    fn wait_for_compaction(&self) -> Result<(), IndexError> {
         let mut waited = Duration::ZERO;
         while self.keyspace.l0_table_count() > LOOSE_TABLES && waited < COMPACTION_WAIT {
             thread::sleep(COMPACTION_STEP);
             waited += COMPACTION_STEP;
+        }
+        match self.keyspace.l0_table_count() {
+            few if few <= FORGOTTEN_TABLES => Ok(()),
+            many => Err(IndexError::broken(format!("{many} of its tables were never compacted"))),
         }
     }
 
