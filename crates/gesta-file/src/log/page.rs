@@ -72,7 +72,7 @@ impl Forward {
             }
             let found = match self.recent(log, filter) {
                 Some(found) => found?,
-                None => self.from_disk(log, filter)?,
+                None => self.read_disk(log, filter)?,
             };
             if !found.is_empty() {
                 return Ok(found);
@@ -81,7 +81,7 @@ impl Forward {
         Ok(Vec::new())
     }
 
-    fn from_disk(&mut self, log: &Log, filter: &Filter) -> Result<Vec<RecordedEvent>, ReadError> {
+    fn read_disk(&mut self, log: &Log, filter: &Filter) -> Result<Vec<RecordedEvent>, ReadError> {
         let Some((segment, offset)) = self.find(log, filter)? else { return Ok(Vec::new()) };
         let file = log.chain.file(&segment.path).map_err(unavailable(&segment.path))?;
         let most = usize::try_from(segment.end().saturating_sub(offset)).unwrap_or(usize::MAX);

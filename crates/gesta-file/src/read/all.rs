@@ -66,7 +66,7 @@ impl Pages for Backwards {
         if self.up_to <= self.after {
             return None;
         }
-        let Some(segment) = log.chain.at(self.up_to) else { return None };
+        let segment = log.chain.at(self.up_to)?;
         let first = segment.first.max(self.after.next());
         if segment.summary().is_some_and(|summary| !summary.may_hold(&self.filter)) {
             self.up_to = Position::new(first.get() - 1);

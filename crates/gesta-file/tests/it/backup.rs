@@ -6,9 +6,10 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use gesta_core::{CheckpointKey, EventStore, Position, Tenant, Version};
+use gesta_core::{Checkpoint, CheckpointKey, EventStore, Position, Tenant, Version};
 use gesta_file::{BackupError, FileStore, OpenError, backup, restore};
 
 use crate::{
@@ -34,6 +35,7 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
             })
         })
         .collect();
+    let processor = tokio::spawn(follow(store.clone(), stop.clone()));
     let mut wakeups = store.wakeups();
     while wakeups.latest() < Position::new(100) {
         wakeups.next().await;
@@ -51,6 +53,7 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
     for writer in writers {
         writer.await.expect("ends");
     }
+    assert!(processor.await.expect("ends") > 5, "a checkpoint moved all the while");
     let original = support::everything(&store).await.expect("reads");
     let life = store.head().await.expect("head").incarnation;
     store.close().await;
@@ -59,7 +62,7 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
         let (from, to) = (copy.join(round.to_string()), again.join(round.to_string()));
         let report = verified(&from);
         assert!(report.is_clean(), "{:?}", report.findings);
-        assert_eq!(report.head, head);
+        assert_eq!((report.head, report.checkpoints), (head, 1));
         let restored = restore(&from, &to, &mut |_| {}).expect("restores");
         assert_eq!(restored.head, head);
         clean(&to);
@@ -76,6 +79,34 @@ async fn a_backup_under_load_restores_to_a_prefix_of_the_log() {
         store.close().await;
         clean(&to);
     }
+}
+
+/// Saves a checkpoint at every head it sees, so that one copied after the segments would be ahead of them.
+async fn follow(store: FileStore, stop: Arc<AtomicBool>) -> u64 {
+    let key = CheckpointKey::new(Tenant::default(), "projection/all");
+    let checkpoints = store.checkpoints();
+    let claim = checkpoints.claim(&key, "me", Duration::from_secs(600)).await.expect("claims");
+    let mut saved = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let position = store.head().await.expect("head").position;
+        let at = Checkpoint { position, ..Checkpoint::default() };
+        checkpoints.save(&key, claim.epoch, at).await.expect("saves");
+        saved += 1;
+    }
+    saved
+}
+
+#[tokio::test]
+async fn a_restore_that_was_interrupted_left_no_log() {
+    let dirs = tempfile::tempdir().expect("a folder");
+    let (data, copy, again) = (dirs.path().join("data"), dirs.path().join("copy"), dirs.path().join("again"));
+    written(&data).await;
+    backup(&data, &copy, &mut |_| {}).expect("copies");
+    restore(&copy, &again, &mut |_| {}).expect("restores");
+    // What is there at any moment before the last.
+    fs::remove_file(again.join("meta")).expect("removes");
+    assert!(FileStore::open(&again, support::tiny()).is_err());
+    assert!(!verified(&again).is_clean());
 }
 
 #[tokio::test]

@@ -41,8 +41,8 @@ async fn a_log_torn_in_its_last_group_opens_with_exactly_its_whole_batches() {
         let path = segments(torn.path()).pop().expect("a segment");
         // Either the rest never reached the disk, or the file is shorter.
         edit(&path, |bytes| if number % 2 == 0 { bytes[cut..].fill(0) } else { bytes.truncate(cut) });
-        let whole = group.records.iter().filter(|record| record.last_of_batch && record.end <= cut);
-        let head = whole.last().map_or(before, |record| record.position);
+        let mut whole = group.records.iter().filter(|record| record.last_of_batch && record.end <= cut);
+        let head = whole.next_back().map_or(before, |record| record.position);
 
         let store = FileStore::open(torn.path(), Options::default()).expect("a torn tail is no damage");
         let found = everything(&store).await.expect("reads");
