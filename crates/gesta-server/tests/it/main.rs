@@ -13,6 +13,7 @@ mod matrix;
 mod openapi;
 mod publish;
 mod quick_start;
+mod restart;
 mod sse;
 mod streams;
 mod support;

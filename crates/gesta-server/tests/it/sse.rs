@@ -54,7 +54,7 @@ impl Parser {
 }
 
 /// A server on a free port, and streams from it.
-struct Live {
+pub(crate) struct Live {
     running: Running,
 }
 
@@ -65,10 +65,18 @@ struct Stream {
 
 impl Live {
     async fn new() -> Self {
+        Self::on(Backend::memory()).await
+    }
+
+    pub(crate) async fn on(backend: Backend) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let mut config = Config::default();
         config.request_log = false;
-        Self { running: start_on(listener, Backend::memory(), config).await.expect("starts") }
+        Self { running: start_on(listener, backend, config).await.expect("starts") }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await.expect("stops");
     }
 
     /// One request of its own connection; HTTP/1.0, so that the body comes as it is.
@@ -83,7 +91,7 @@ impl Live {
         socket
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let mut socket = self.send("POST", path, "", &body.to_string()).await;
         let mut reply = String::new();
         socket.read_to_string(&mut reply).await.expect("reads");
@@ -92,7 +100,7 @@ impl Live {
         serde_json::from_str(body).expect("JSON")
     }
 
-    async fn publish(&self, event_type: &str, subject: &str) {
+    pub(crate) async fn publish(&self, event_type: &str, subject: &str) {
         let body = json!({"event_type": event_type, "source_service": "s", "payload": 1, "subject": subject});
         self.post("/api/v1/events/publish", &body).await;
     }
@@ -150,7 +158,7 @@ async fn the_log_is_followed_from_what_is_there_into_what_comes() {
     let mut from_head = live.follow("/api/v1/log/stream?from=head", None).await;
     live.publish("z", "x-1").await;
     assert_eq!(from_head.next().await.data["type"], "z");
-    live.running.stop().await.expect("stops");
+    live.stop().await;
 }
 
 #[tokio::test]
@@ -173,7 +181,7 @@ async fn a_stream_is_followed_from_a_version_or_a_cursor() {
     live.publish("e", "x-1").await;
     live.publish("f", "x-1").await;
     assert_eq!(ahead.next().await.data["version"], 6);
-    live.running.stop().await.expect("stops");
+    live.stop().await;
 }
 
 #[tokio::test]
@@ -197,7 +205,7 @@ async fn a_group_is_followed_and_a_lost_connection_loses_nothing() {
     assert_eq!(again.next().await.data["event"]["event_type"], "c");
     live.publish("d", "x-1").await;
     assert_eq!(again.next().await.data["event"]["event_type"], "d");
-    live.running.stop().await.expect("stops");
+    live.stop().await;
 }
 
 #[tokio::test]
@@ -206,8 +214,7 @@ async fn a_server_that_stops_says_so_and_names_the_cursor() {
     live.publish("a", "x-1").await;
     let mut stream = live.follow("/api/v1/log/stream", None).await;
     let seen = stream.next().await;
-    let (stopped, last) = tokio::join!(live.running.stop(), stream.next());
-    stopped.expect("stops");
+    let ((), last) = tokio::join!(live.stop(), stream.next());
     assert_eq!((last.name.as_str(), &last.data["reason"]), ("closed", &"stopping".into()));
     assert_eq!(last.data["cursor"], seen.id);
 }
