@@ -20,7 +20,6 @@ pub(super) struct Figures {
     pub(super) connections: usize,
     pub(super) delivered: usize,
     pub(super) group_delivered: usize,
-    pub(super) group_acked: usize,
     pub(super) group_again: usize,
     pub(super) group_events: usize,
     pub(super) group_lost: usize,
@@ -82,8 +81,12 @@ impl Figures {
             self.connections
         );
         println!(
-            "{kind}: group: {} of {} events lost, {} of {} acknowledged deliveries came again, {} deliveries",
-            self.group_lost, self.group_events, self.group_again, self.group_acked, self.group_delivered
+            "{kind}: group: {} of {} events lost, {} of {} deliveries came again after an answered acknowledgement{}",
+            self.group_lost,
+            self.group_events,
+            self.group_again,
+            self.group_delivered,
+            if kind == "powercut" { ", as they may after a power cut" } else { "" }
         );
         println!("{kind}: slowest start after a crash {:.3} s of {rounds}", self.slowest_start.as_secs_f64());
     }

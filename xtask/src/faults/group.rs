@@ -147,7 +147,6 @@ impl Group {
         let lost = self.missing(events);
         let mut seen = self.seen.lock().expect("no consumer panics");
         figures.group_delivered = seen.deliveries;
-        figures.group_acked = seen.acked.len();
         figures.group_again = seen.again;
         figures.group_events = events.len();
         figures.group_lost = lost;

@@ -18,18 +18,17 @@ const BATCH: u64 = 500;
 const BOUND: Duration = Duration::from_secs(10);
 
 pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
-    let sizes = if options.events.is_empty() { vec![20_000, 100_000] } else { options.events.clone() };
+    let sizes = if options.events.is_empty() { vec![5_000, 50_000] } else { options.events.clone() };
     let folder = fresh_folder(&place("recovery_time"))?;
     let setup = Setup {
         binary: binaries.honest.clone(),
         data: folder.join("data"),
         log: folder.join("server.log"),
         planted: None,
-        // Segments as large as a server's own, which is the harder case.
-        segment_bytes: 256 << 20,
+        segment_bytes: None,
         wrapper: Vec::new(),
     };
-    let (restarts, mut dice, mut have) = (options.rounds.unwrap_or(3), Dice::of(options.run), 0);
+    let (restarts, mut dice, mut have) = (options.rounds.unwrap_or(2), Dice::of(options.run), 0);
     let mut slow = Vec::new();
     for size in sizes {
         fill(&setup, &mut dice, have, size)?;

@@ -21,8 +21,8 @@ pub(super) struct Setup {
     pub(super) log: PathBuf,
     /// The bug that is armed, if any.
     pub(super) planted: Option<String>,
-    /// Largest segment in bytes, small so that rolls are met.
-    pub(super) segment_bytes: u64,
+    /// Bytes of a segment, small so that rolls are met; the server's own sizes if none.
+    pub(super) segment_bytes: Option<u64>,
     /// A program in front of the binary, such as a tracer, with its arguments.
     pub(super) wrapper: Vec<String>,
 }
@@ -60,8 +60,11 @@ impl Setup {
             .env("PORT", address.port().to_string())
             .env("GESTA_DATA", &self.data);
         command.env("RUST_LOG", "warn").env("GESTA_REQUEST_LOG", "false").env_remove("GESTA_PLANTED");
-        command.env("GESTA_FIRST_SEGMENT_BYTES", self.segment_bytes.to_string());
-        command.env("GESTA_LARGEST_SEGMENT_BYTES", self.segment_bytes.to_string());
+        for variable in ["GESTA_FIRST_SEGMENT_BYTES", "GESTA_LARGEST_SEGMENT_BYTES"] {
+            if let Some(bytes) = self.segment_bytes {
+                command.env(variable, bytes.to_string());
+            }
+        }
         if let Some(bug) = &self.planted {
             command.env("GESTA_PLANTED", bug);
         }

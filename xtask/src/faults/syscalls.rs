@@ -2,9 +2,14 @@
 //!
 //! One client appends a fixed script, so that the writer makes the same calls in the same order each time. A dry run
 //! counts them; then each chosen call fails once, on a fresh folder, and the store must open again with everything
-//! it acknowledged. After a failed write or sync of the log nothing more may be acknowledged.
+//! it acknowledged: after a power cut too, where this machine can cut one. After a failed write or sync of the log
+//! nothing more may be acknowledged.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use gesta_conformance::Dice;
 
@@ -91,23 +96,22 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     if let Some(bug) = &options.planted {
         return continue_after_eio(options, binaries, bug);
     }
-    let calls = count(options, binaries)?;
+    let folder = fresh_folder_of_disk("syscalls-disk")?;
+    let disk = Disk::new(&folder, 64, options.run)
+        .inspect_err(|reason| println!("syscalls: no power cuts: {reason}"))
+        .ok();
+    let calls = count(options, binaries, disk.as_ref())?;
     let mut found = Found::default();
     for (nth, (call, fault)) in TRIED.iter().enumerate() {
         let all = calls.of(call);
         found.all += all;
         for k in chosen(all, options.rounds.unwrap_or(2), &mut Dice::of(options.run + nth as u64)) {
-            Point {
-                options,
-                binary: &binaries.honest,
-                planted: None,
-                call,
-                fault: *fault,
-                k,
-                paths: &calls.paths,
-            }
-            .play(&mut found)
-            .map_err(|reason| format!("syscalls: {call} {fault:?} at {k}: {reason}"))?;
+            let (binary, disk) = (binaries.honest.as_path(), disk.as_ref());
+            let point =
+                Point { options, binary, planted: None, disk, call, fault: *fault, k, paths: &calls.paths };
+            point
+                .play(&mut found)
+                .map_err(|reason| format!("syscalls: {call} {fault:?} at {k}: {reason}"))?;
         }
     }
     println!("io_error_points: {} of {} points covered ({})", found.covered, found.all, calls);
@@ -119,6 +123,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
         let again = format!("cargo xtask faults syscalls --run {}", options.run);
         return Err(format!("syscalls: {}\nagain: {again}", found.wrong.join("\n  ")));
     }
+    drop(disk);
     if options.controls {
         continue_after_eio(options, binaries, "continue_after_eio")?;
         lying_disk(options, binaries)?;
@@ -143,9 +148,9 @@ fn chosen(all: usize, most: usize, dice: &mut Dice) -> Vec<usize> {
 }
 
 /// Runs the script once without a fault, and counts the calls on the log's files.
-fn count(options: &Options, binaries: &Binaries) -> Result<Calls, String> {
+fn count(options: &Options, binaries: &Binaries, disk: Option<&Disk>) -> Result<Calls, String> {
     let folder = fresh_folder(&place("syscalls"))?;
-    let mut setup = scripted(binaries.honest.clone(), folder.join("data"), &folder);
+    let mut setup = scripted(binaries.honest.clone(), data(disk, &folder), &folder);
     let mut server = setup.start()?;
     let mut client = Client::new(0, Dice::of(options.run), Instant::now());
     client.script(&mut open(&server)?, SCRIPT + AFTERWARDS);
@@ -163,9 +168,16 @@ fn count(options: &Options, binaries: &Binaries) -> Result<Calls, String> {
     Calls::read(&trace, paths)
 }
 
-fn scripted(binary: PathBuf, data: PathBuf, folder: &std::path::Path) -> Setup {
+/// On the disk whose power can be cut, where there is one; empty.
+fn data(disk: Option<&Disk>, folder: &Path) -> PathBuf {
+    let data = disk.map_or_else(|| folder.join("data"), Disk::data);
+    let _ = fs::remove_dir_all(&data);
+    data
+}
+
+fn scripted(binary: PathBuf, data: PathBuf, folder: &Path) -> Setup {
     let log = folder.join("server.log");
-    Setup { binary, data, log, planted: None, segment_bytes: 16 << 10, wrapper: Vec::new() }
+    Setup { binary, data, log, planted: None, segment_bytes: Some(16 << 10), wrapper: Vec::new() }
 }
 
 fn open(server: &Server) -> Result<Connection, String> {
@@ -175,8 +187,9 @@ fn open(server: &Server) -> Result<Connection, String> {
 /// One fault at one call.
 struct Point<'a> {
     options: &'a Options,
-    binary: &'a std::path::Path,
+    binary: &'a Path,
     planted: Option<&'a str>,
+    disk: Option<&'a Disk>,
     call: &'a str,
     fault: Fault,
     k: usize,
@@ -186,7 +199,7 @@ struct Point<'a> {
 impl Point<'_> {
     fn play(&self, found: &mut Found) -> Result<(), String> {
         let folder = fresh_folder(&place("syscalls"))?;
-        let mut setup = scripted(self.binary.to_owned(), folder.join("data"), &folder);
+        let mut setup = scripted(self.binary.to_owned(), data(self.disk, &folder), &folder);
         setup.planted = self.planted.map(Into::into);
         let trace = Trace::new(folder.join("trace"), self.paths);
         let injection = format!("{}:{}:when={}", self.call, self.fault.injection(), self.k);
@@ -199,7 +212,7 @@ impl Point<'_> {
                 client.script(&mut connection, SCRIPT);
             }
             self.goes_on(&server, &trace, &mut client, found);
-            trace.kill(&mut server);
+            self.cut(&mut server, &trace)?;
         }
         found.covered += usize::from(trace.was_injected(self.fault == Fault::Kill));
         setup.wrapper.clear();
@@ -217,6 +230,15 @@ impl Point<'_> {
         found.wrong.extend(client.wrong.drain(..).map(|what| format!("{injection}: {what}")));
         found.wrong.extend(ledger.figures.wrong.drain(..).map(|what| format!("{injection}: {what}")));
         Ok(())
+    }
+
+    /// Ends the server, and the power with it: a sync that failed and was taken for done shows then. A lie told by the
+    /// disk would show too, and is no fault of the store.
+    fn cut(&self, server: &mut Server, trace: &Trace) -> Result<(), String> {
+        let disk = self.disk.filter(|_| self.fault != Fault::Lie);
+        disk.map_or(Ok(()), |disk| disk.cut(2))?;
+        trace.kill(server);
+        disk.map_or(Ok(()), Disk::restore)
     }
 
     /// Whether the store acknowledges anything although its log has failed.
@@ -242,12 +264,11 @@ impl Point<'_> {
 /// A writer that takes a failed sync for done must be seen to go on.
 fn continue_after_eio(options: &Options, binaries: &Binaries, bug: &str) -> Outcome {
     let binary = binaries.planted.as_deref().ok_or("the binary with planted bugs is not built")?;
-    let calls = count(options, binaries)?;
+    let calls = count(options, binaries, None)?;
     let mut found = Found::default();
     let k = calls.of("fdatasync") / 2;
-    let planted = Some(bug);
-    Point { options, binary, planted, call: "fdatasync", fault: Fault::Eio, k, paths: &calls.paths }
-        .play(&mut found)?;
+    let (planted, call, fault, paths) = (Some(bug), "fdatasync", Fault::Eio, calls.paths.as_slice());
+    Point { options, binary, planted, disk: None, call, fault, k, paths }.play(&mut found)?;
     let caught = usize::from(!found.wrong.is_empty());
     println!("syscalls: controls caught {caught} of 1 ({bug})");
     if caught == 1 { Ok(()) } else { Err(format!("syscalls: {bug} is not caught")) }
