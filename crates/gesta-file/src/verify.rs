@@ -179,3 +179,6 @@ fn of_folder(
     state::check(dir, incarnation, walked.head, report);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
