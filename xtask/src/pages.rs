@@ -3,7 +3,7 @@
 //! A block ```` ```sh serve ```` is started and left running, ```` ```sh run ```` is run to its end, and a block `text shows` or
 //! `json shows` behind it is what it must have printed: `…` stands for any text, and in `json` white space does not
 //! count. Every page has a folder and a server of its own. Two things differ from what is written: the port is one
-//! that is free, and `cargo run --release --` is the binary that the gate has built already.
+//! that is free, and what is written as `cargo run …` is a program that the gate has built already.
 
 use std::{fs, path::PathBuf};
 
@@ -15,7 +15,7 @@ mod session;
 use block::Block;
 use session::Session;
 
-const PAGES: [&str; 3] = ["README.md", "docs/quick-start.md", "docs/http.md"];
+const PAGES: [&str; 4] = ["README.md", "docs/quick-start.md", "docs/http.md", "docs/sdk.md"];
 
 /// Runs these pages, or those of the gate.
 pub(crate) fn run(names: &[String]) -> Outcome {
@@ -32,6 +32,7 @@ pub(crate) fn step(counts: &mut Counts) -> Outcome {
 
 fn pages(names: &[&str], counts: &mut Counts) -> Outcome {
     process::run(process::cargo().args(["build", "--locked", "--package", "gesta-cli"]))?;
+    process::run(process::cargo().args(["build", "--locked", "--package", "gesta-client", "--examples"]))?;
     let mut failures = Vec::new();
     for name in names {
         match page(name, counts) {

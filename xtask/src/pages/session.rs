@@ -15,6 +15,10 @@ use crate::{Outcome, process, servers};
 /// How long a server may take to answer, and how much processor time a block may use.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// What a reader runs through cargo, the gate has built already.
+const WRITTEN: [(&str, &str); 2] =
+    [("cargo run --release --", "gesta"), ("cargo run -q -p gesta-client --example ", "")];
+
 /// A reader's shell.
 pub(super) struct Session {
     folder: PathBuf,
@@ -69,8 +73,9 @@ impl Session {
         shell.args(["-euo", "pipefail", "-c", &written]);
         shell.current_dir(&self.folder).stdin(Stdio::null());
         let programs = process::target().join("debug");
+        let examples = programs.join("examples");
         let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([programs].into_iter().chain(env::split_paths(&path)));
+        let path = env::join_paths([programs, examples].into_iter().chain(env::split_paths(&path)));
         if let Ok(path) = path {
             shell.env("PATH", path);
         }
