@@ -14,8 +14,11 @@ use crate::exit::Failure;
 /// How much of a file is read at once.
 const BUFFER: usize = 256 * 1024;
 
+/// What is read from, whatever it is.
+pub(crate) type Input = BufReader<Box<dyn Read + Send>>;
+
 /// A file, or standard input for `-`, with its size if that is known.
-pub(crate) fn open(path: &Path) -> Result<(BufReader<Box<dyn Read + Send>>, Option<u64>), Failure> {
+pub(crate) fn open(path: &Path) -> Result<(Input, Option<u64>), Failure> {
     if path == Path::new("-") {
         return Ok((BufReader::with_capacity(BUFFER, Box::new(io::stdin())), None));
     }

@@ -207,7 +207,8 @@ impl Worker {
         *random ^= *random >> 7;
         *random ^= *random << 17;
         let even = *random >> 32;
-        u32::try_from((even * even >> 32) * u64::from(self.shared.plan.streams) >> 32).unwrap_or(0)
+        let skewed = (even * even) >> 32;
+        u32::try_from((skewed * u64::from(self.shared.plan.streams)) >> 32).unwrap_or(0)
     }
 
     fn count(&self, answer: &std::io::Result<u16>, took: Duration) {

@@ -51,7 +51,7 @@ impl Subscriber {
                 return Err(io::Error::other("the server did not begin a stream"));
             }
         }
-        if !head.get(9..12).is_some_and(|status| status == b"200") {
+        if head.get(9..12) != Some(b"200") {
             return Err(io::Error::other("the server refused the stream"));
         }
         Ok(Self { stream })

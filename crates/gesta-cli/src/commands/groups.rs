@@ -25,7 +25,7 @@ enum Verb {
     /// Show one group
     Show(Named),
     /// Make a group
-    Create(create::Create),
+    Create(Box<create::Create>),
     /// Take deliveries as a member
     Pull(deliveries::Pull),
     /// Settle deliveries as handled
