@@ -67,8 +67,8 @@ impl Session {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let written =
-            script.replace("cargo run --release --", "gesta").replace("8087", &self.port.to_string());
+        let start = script.replace("8087", &self.port.to_string());
+        let written = WRITTEN.iter().fold(start, |text, (written, built)| text.replace(written, built));
         let mut shell = process::program("bash");
         shell.args(["-euo", "pipefail", "-c", &written]);
         shell.current_dir(&self.folder).stdin(Stdio::null());
