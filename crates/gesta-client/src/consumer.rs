@@ -51,8 +51,8 @@ pub struct Consumed {
 /// gives back what was not.
 ///
 /// Events of one stream are handled one after the other, in order; streams beside each other, up to
-/// [`GroupConsumer::concurrency`]. When one fails, the later ones of its stream in the same pull are given back
-/// unhandled. Delivery is at least once: a handler may see an event again.
+/// [`GroupConsumer::concurrency`]. When one fails, the later ones of its stream in the same pull are not handled: the
+/// group takes them back and hands them out behind it. Delivery is at least once: a handler may see an event again.
 ///
 /// ```no_run
 /// use gesta_client::{Client, Group, GroupConsumer};
@@ -169,17 +169,16 @@ impl GroupConsumer {
         let streams = by_stream(deliveries);
         stream::iter(streams)
             .for_each_concurrent(self.concurrency, |deliveries| async move {
-                let mut failed = false;
                 for delivered in deliveries {
                     let id = delivered.delivery_id.clone();
-                    let result = if failed {
-                        Err(Failure::Retry("an earlier event of the stream was not handled".into()))
-                    } else {
-                        self.handle_one(delivered).await
-                    };
-                    failed = result.is_err();
+                    let result = self.handle_one(delivered).await;
+                    let failed = result.is_err();
                     // A closed channel means that settling has failed for good; the leases run out by themselves.
                     let _ = settled.send(Outcome { id, result }).await;
+                    if failed {
+                        // The group takes back what it handed out behind a failed event by itself.
+                        return;
+                    }
                 }
             })
             .await;
@@ -245,8 +244,9 @@ async fn settle(group: &Group, mut outcomes: mpsc::Receiver<Outcome>) -> Result<
 /// Acknowledges together; when some lease of them was lost, one by one, so that the others count.
 async fn acknowledge(group: &Group, ids: Vec<String>, consumed: &mut Consumed) -> Result<(), Error> {
     match group.ack(ids.iter().cloned()).await {
-        Ok(acked) => {
-            consumed.handled += acked as u64;
+        // All are settled, whether by this call or by an earlier one whose answer was lost.
+        Ok(_) => {
+            consumed.handled += ids.len() as u64;
             return Ok(());
         }
         Err(error) if lease_lost(&error) => {}

@@ -128,6 +128,30 @@ async fn what_is_not_handled_is_tried_again_and_then_parked() {
     served.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_failed_event_its_stream_waits_and_keeps_its_order() {
+    let served = Served::open().await;
+    let client = served.client(&Tenant::default()).await;
+    let group = group(&client).await;
+    publish(&client, "order.changed", (0..4).map(|_| "order-1".to_owned())).await;
+    let seen = Arc::new(Seen::default());
+    let counted = seen.clone();
+    let consumer =
+        GroupConsumer::new(group, "one").wait(Duration::from_millis(200)).on("*", move |delivered| {
+            let seen = counted.clone();
+            async move {
+                let version = delivered.event.stream_version;
+                seen.add(&delivered.stream_id, version);
+                if (version, delivered.delivery_count) == (2, 1) { Err("not yet".into()) } else { Ok(()) }
+            }
+        });
+    let consumed = consumer.run(seen.at_least(5)).await.expect("a good end");
+    assert_eq!((consumed.handled, consumed.failed, consumed.lost), (4, 1, 0));
+    let versions: Vec<u64> = seen.positions.lock().expect("no panic").iter().map(|(_, v)| *v).collect();
+    assert_eq!(versions, [1, 2, 2, 3, 4]);
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn a_group_is_made_shown_listed_and_removed() {
     let served = Served::open().await;
