@@ -67,7 +67,7 @@ impl Consumer {
     async fn ask(&mut self, path: &str, body: &Value) -> Result<Value, String> {
         let body = body.to_string();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.socket.write_all((head + &body).as_bytes()).await.map_err(|cause| cause.to_string())?;

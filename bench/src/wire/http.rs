@@ -66,7 +66,7 @@ impl Wire for Http {
             }
         };
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         buffer.extend_from_slice(head.as_bytes());
@@ -96,7 +96,7 @@ pub(crate) fn whole_reply(bytes: &[u8]) -> Result<Option<(usize, usize)>, String
 
 /// A request without a body.
 pub(crate) fn get(path: &str, accept: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: bench\r\naccept: {accept}\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: {accept}\r\n\r\n")
 }
 
 fn content_length(head: &str) -> Option<usize> {
