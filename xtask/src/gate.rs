@@ -30,7 +30,11 @@ const STEPS: [Step; 9] = [
         does: "cargo test over the workspace, documentation included",
         run: count::cargo_tests,
     },
-    Step { name: "openapi", does: "the golden OpenAPI document is the server's", run: |_| openapi::check_all() },
+    Step {
+        name: "openapi",
+        does: "the golden OpenAPI document is the server's",
+        run: |_| openapi::check_all(),
+    },
     Step { name: "measure", does: "the measurements run, a second each", run: |_| measure::smoke() },
     Step {
         name: "faults",
@@ -50,6 +54,9 @@ pub(crate) fn run(names: &[String]) -> Outcome {
         return Err(format!("no step is called {name:?}: see cargo xtask test list"));
     }
     let began = Instant::now();
+    if let Err(reason) = servers::install(&["git", "curl"]) {
+        println!("gate: {reason}");
+    }
     let mine = Server::ALL.into_iter().filter(|server| server.running().is_none()).collect::<Vec<_>>();
     let mut counts = Counts::default();
     let mut lines = Vec::new();

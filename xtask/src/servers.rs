@@ -5,7 +5,9 @@
 
 use std::{
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     net::{TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -57,8 +59,15 @@ impl Server {
         }
     }
 
+    /// Its folder under `target`; elsewhere if its own user could not get in there.
     fn folder(self) -> PathBuf {
-        process::target().join("services").join(self.name())
+        let ours = process::target().join("services").join(self.name());
+        if self == Self::Redis || !process::is_root() || everybody_may_pass(&process::target()) {
+            return ours;
+        }
+        let mut hasher = DefaultHasher::new();
+        ours.hash(&mut hasher);
+        std::env::temp_dir().join(format!("gesta-services-{:x}", hasher.finish())).join(self.name())
     }
 
     /// Its address, if it runs: the one somebody named, or ours.
@@ -128,6 +137,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// Whether any user can get into a folder.
+fn everybody_may_pass(folder: &Path) -> bool {
+    let open = |part: &Path| part.metadata().is_ok_and(|about| about.permissions().mode() & 0o001 != 0);
+    folder.ancestors().filter(|part| part.exists()).all(open)
 }
 
 fn named(name: &str) -> Result<Server, String> {

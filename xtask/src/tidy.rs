@@ -80,7 +80,13 @@ pub(crate) fn run() -> Outcome {
 
 /// Every file that git would commit, there on disk.
 fn tracked() -> Result<Vec<String>, String> {
-    let listed = process::read(process::program("git").args(["ls-files", "-co", "--exclude-standard"]))?;
+    let listed = process::read(process::program("git").args([
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-co",
+        "--exclude-standard",
+    ]))?;
     let there = |path: &&str| process::root().join(path).is_file();
     Ok(listed.lines().filter(there).map(str::to_owned).collect())
 }
