@@ -36,13 +36,14 @@ pub(crate) struct Plan {
 
 /// What has come of it, the warm-up left out.
 pub(crate) struct Measured {
-    /// Microseconds from when a request was due to the end of its answer.
+    /// Microseconds from when a request was due to the end of its answer; of one that was never sent, to the end of
+    /// the run: it would have taken longer still.
     pub(crate) latency: Histogram<u64>,
     /// Requests that succeeded.
     pub(crate) succeeded: u64,
     /// Requests that did not, by status, or `connection` where there was no answer.
     pub(crate) failed: BTreeMap<String, u64>,
-    /// Requests that were due and not answered at the end.
+    /// Requests that were due and could not be sent before the end, because their connection was busy.
     pub(crate) unanswered: u64,
     /// How long was measured.
     pub(crate) took: Duration,
@@ -54,8 +55,8 @@ struct Shared {
     epoch: Instant,
     shards: Vec<Mutex<Histogram<u64>>>,
     failed: Mutex<BTreeMap<String, u64>>,
-    due: AtomicU64,
-    answered: AtomicU64,
+    succeeded: AtomicU64,
+    unanswered: AtomicU64,
     over: AtomicBool,
 }
 
@@ -75,8 +76,8 @@ pub(crate) async fn run(plan: Plan, request: &Request, epoch: Instant) -> std::i
         epoch,
         shards: (0..SHARDS).map(|_| Mutex::new(histogram())).collect(),
         failed: Mutex::default(),
-        due: AtomicU64::new(0),
-        answered: AtomicU64::new(0),
+        succeeded: AtomicU64::new(0),
+        unanswered: AtomicU64::new(0),
         over: AtomicBool::new(false),
     });
     let begin = epoch.elapsed();
@@ -116,12 +117,11 @@ impl Shared {
             let shard = shard.lock().expect("no holder of this lock panics");
             latency.add(&*shard).expect("all histograms have the same bounds");
         }
-        let due = self.due.load(Ordering::SeqCst);
         Measured {
-            succeeded: latency.len(),
+            succeeded: self.succeeded.load(Ordering::SeqCst),
             latency,
             failed: self.failed().clone(),
-            unanswered: due.saturating_sub(self.answered.load(Ordering::SeqCst)),
+            unanswered: self.unanswered.load(Ordering::SeqCst),
             took: self.plan.duration,
         }
     }
@@ -182,10 +182,7 @@ impl Worker {
                     None => return,
                 },
             };
-            let counts = Duration::from_nanos(due) >= self.begin + self.shared.plan.warm_up;
-            if counts {
-                self.shared.due.fetch_add(1, Ordering::Relaxed);
-            }
+            let counts = self.counts(due);
             let stream = self.stream(&mut random);
             let answer = connection.call(self.request.patched(stream, due)).await;
             let took = self.shared.epoch.elapsed() - Duration::from_nanos(due);
@@ -193,12 +190,36 @@ impl Worker {
                 self.count(&answer, took);
             }
             if answer.is_err() {
-                connection = match self.reconnect().await {
-                    Some(connection) => connection,
-                    None => return,
-                };
+                match self.reconnect().await {
+                    Some(another) => connection = another,
+                    None => break,
+                }
             }
         }
+        self.leave(ticks);
+    }
+
+    /// Whether a request due then is measured.
+    fn counts(&self, due: u64) -> bool {
+        Duration::from_nanos(due) >= self.begin + self.shared.plan.warm_up
+    }
+
+    /// Counts what was due and is not sent any more: leaving it out would make an overloaded server look fast.
+    fn leave(&self, ticks: Ticks) {
+        let Some(mut ticks) = ticks else { return };
+        let now = self.shared.epoch.elapsed();
+        while let Ok(due) = ticks.try_recv() {
+            if self.counts(due) {
+                self.shared.unanswered.fetch_add(1, Ordering::Relaxed);
+                self.record(now.saturating_sub(Duration::from_nanos(due)));
+            }
+        }
+    }
+
+    fn record(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let shard = &self.shared.shards[self.number % SHARDS];
+        shard.lock().expect("no holder of this lock panics").saturating_record(micros.max(1));
     }
 
     /// A stream, low numbers more often: the square of an even choice.
@@ -212,12 +233,10 @@ impl Worker {
     }
 
     fn count(&self, answer: &std::io::Result<u16>, took: Duration) {
-        self.shared.answered.fetch_add(1, Ordering::Relaxed);
         match answer {
             Ok(200..=299) => {
-                let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                let shard = &self.shared.shards[self.number % SHARDS];
-                shard.lock().expect("no holder of this lock panics").saturating_record(micros.max(1));
+                self.shared.succeeded.fetch_add(1, Ordering::Relaxed);
+                self.record(took);
             }
             Ok(status) => *self.shared.failed().entry(status.to_string()).or_default() += 1,
             Err(_) => *self.shared.failed().entry("connection".to_owned()).or_default() += 1,
