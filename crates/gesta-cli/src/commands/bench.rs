@@ -19,6 +19,7 @@ use crate::{
     },
     cli::Shared,
     exit::{Exit, Failure, Outcome},
+    progress::Progress,
 };
 
 /// Measure a server: it writes real events, so take one of its own
@@ -88,6 +89,7 @@ impl Bench {
     pub(crate) async fn run(self, shared: &Shared) -> Outcome {
         let (output, server) = (shared.output, Server::of(shared).await?);
         let threads = usize::try_from(self.threads).expect("few");
+        let whole = Duration::from_secs_f64(self.warm_up + self.duration);
         // Threads of its own, so that their number is what was asked for.
         let measuring = std::thread::spawn(move || {
             tokio::runtime::Builder::new_multi_thread()
@@ -97,7 +99,7 @@ impl Bench {
                 .map_err(|error| Failure::failed(format!("no threads to run on: {error}")))?
                 .block_on(self.measure(&server))
         });
-        let measured = tokio::task::spawn_blocking(move || measuring.join()).await;
+        let measured = shown(whole, tokio::task::spawn_blocking(move || measuring.join())).await;
         let measured = measured.map_err(|_| Failure::failed("the generator was stopped"))?;
         let report = measured.map_err(|_| Failure::failed("the generator broke"))??;
         output.print(&report, Report::text)?;
@@ -179,6 +181,23 @@ impl Bench {
             end_to_end_ms: end_to_end,
             generator_threads: usize::try_from(self.threads).expect("few"),
             generator_cpu_seconds: cpu,
+        }
+    }
+}
+
+/// Waits for the end, and shows meanwhile how far it is.
+async fn shown<T>(whole: Duration, work: impl Future<Output = T>) -> T {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let (begun, mut work) = (Instant::now(), std::pin::pin!(work));
+    let mut progress = Progress::new("bench", Some(millis(whole)));
+    let mut look = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = look.tick() => {
+                let at = begun.elapsed();
+                progress.at(millis(at), || format!("{} s", at.as_secs()));
+            }
         }
     }
 }
