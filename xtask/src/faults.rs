@@ -173,7 +173,7 @@ fn setup(binaries: &Binaries, folder: &std::path::Path, data: PathBuf) -> Setup 
         data,
         log: folder.join("server.log"),
         planted: None,
-        segment_bytes: 128 << 10,
+        segment_bytes: Some(128 << 10),
         wrapper: Vec::new(),
     }
 }
