@@ -124,9 +124,8 @@ impl Threads {
             return;
         };
         self.queue.close();
-        if running.writer.join().is_err() {
-            self.log.fail("the writer panicked, which is a bug".into());
-        }
+        // A panic of it has made the log fail.
+        let _ = running.writer.join();
         self.preparer.stop();
         self.log.tail.stop();
         // A panic there has been told; the log is whole without them.

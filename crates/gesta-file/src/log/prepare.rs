@@ -183,7 +183,7 @@ impl Preparer {
     fn prepare(&self, size: u64, least: u64) -> Result<Ready, Fault> {
         let path = self.dir.join(NEXT);
         let size = self.affordable(size, least)?;
-        let made = make(&path, &self.dir, size);
+        let made = make(&path, &self.dir, size, &|| self.state().stopped);
         if made.is_err() {
             // The space is somebody else's until the next try; that it may fail changes nothing.
             let _ = fs::remove_file(&path);
@@ -244,7 +244,7 @@ impl Preparer {
 }
 
 /// Makes a zeroed file, itself and its name synced.
-fn make(path: &Path, dir: &Path, size: u64) -> Result<Ready, Fault> {
+fn make(path: &Path, dir: &Path, size: u64, stopped: &dyn Fn() -> bool) -> Result<Ready, Fault> {
     let not_now = |error: io::Error| Fault::NotNow(format!("{}: {error}", path.display()));
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -256,6 +256,9 @@ fn make(path: &Path, dir: &Path, size: u64) -> Result<Ready, Fault> {
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(not_now)?;
     let mut at = 0;
     while at < size {
+        if stopped() {
+            return Err(Fault::NotNow("the store is closing".into()));
+        }
         let to = size.min(at + SLICE);
         zero(&file, at, to).map_err(failed)?;
         file.sync_all().map_err(failed)?;

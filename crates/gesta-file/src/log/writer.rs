@@ -103,6 +103,7 @@ impl Writer {
 
     /// The thread's loop: ends when the queue is closed and empty.
     pub(crate) fn run(mut self) {
+        let _told = TellPanic(self.log.clone());
         let mut held = None;
         while let Some(first) = held.take().or_else(|| self.receive()) {
             held = self.commit(first);
@@ -124,7 +125,11 @@ impl Writer {
     /// Writes one group that begins with `first`; answers with a request that did not fit.
     fn commit(&mut self, first: Request) -> Option<Request> {
         if let Err(refusal) = self.admit(&first) {
+            let busy = matches!(refusal, AppendError::Busy { .. });
             let _ = first.reply.send(Err(refusal));
+            if busy {
+                self.refuse_waiting();
+            }
             return None;
         }
         let open = self.open.as_ref().expect("a request is admitted to an open segment");
@@ -147,13 +152,21 @@ impl Writer {
         held
     }
 
+    /// The one before has waited long enough for all that wait with it.
+    fn refuse_waiting(&mut self) {
+        for _ in 0..self.requests.len() {
+            let Some(request) = self.receive_waiting() else { return };
+            let _ = request.reply.send(Err(behind()));
+        }
+    }
+
     /// Refuses before anything is written: after a failure, when the index is too far behind, when the disk is full.
     fn admit(&mut self, first: &Request) -> Result<(), AppendError> {
         if let Some(reason) = self.log.failure() {
             return Err(failed(reason));
         }
         if !self.log.tail.wait_for_room(self.patience) {
-            return Err(AppendError::Busy { reason: "the index is behind the log".into() });
+            return Err(behind());
         }
         let needs = (GROUP + first.encoded.frames.len()) as u64;
         match &self.open {
@@ -323,6 +336,17 @@ impl Writer {
     }
 }
 
+/// A writer that panicked leaves a log that takes nothing, and says so.
+struct TellPanic(Arc<Log>);
+
+impl Drop for TellPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail("the writer panicked, which is a bug".into());
+        }
+    }
+}
+
 /// Lets a group be read: whoever learns that its append is done finds it. Answers with memory for the next.
 fn publish(log: &Log, open: &Open, group: recent::Group) -> Option<Vec<u8>> {
     let at = open.segment.end();
@@ -348,6 +372,10 @@ fn unknown(answers: Answers, reason: &str) {
     for (reply, _) in answers {
         let _ = reply.send(Err(AppendError::Unknown { reason: reason.to_owned() }));
     }
+}
+
+fn behind() -> AppendError {
+    AppendError::Busy { reason: "the index is behind the log".into() }
 }
 
 fn failed(reason: &str) -> AppendError {
