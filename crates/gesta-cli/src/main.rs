@@ -15,6 +15,10 @@ mod output;
 mod progress;
 mod selection;
 
+/// A server makes and drops a few dozen small objects a request, on other threads than it made them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

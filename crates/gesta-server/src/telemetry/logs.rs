@@ -11,12 +11,17 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 /// Lines that may wait.
 const QUEUE: usize = 8192;
+
+/// How long lines are gathered before they are written together: waking a thread for each costs a busy server more
+/// than the line itself.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Libraries whose news are no operator's; naming them in the filter makes them talk.
 const QUIET: &str = "fjall=warn,lsm_tree=warn";
@@ -77,14 +82,26 @@ pub fn begin(filter: &str) -> Result<Logs, LogsError> {
 }
 
 fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64, mut to: impl Write) {
-    for line in lines {
-        let Line::Text(text) = line else { return };
-        // Nobody could be told that telling failed.
-        let _ = to.write_all(&text);
+    let mut ended = false;
+    while !ended {
+        let Ok(first) = lines.recv() else { return };
+        if matches!(first, Line::Text(_)) {
+            std::thread::sleep(GATHER);
+        }
+        let mut text = Vec::new();
+        for line in std::iter::once(first).chain(lines.try_iter().take(QUEUE)) {
+            match line {
+                Line::Text(line) => text.extend_from_slice(&line),
+                Line::End => ended = true,
+            }
+        }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(to, "{{\"level\":\"WARN\",\"message\":\"{lost} log lines were dropped\"}}");
+            let told = format!("{{\"level\":\"WARN\",\"message\":\"{lost} log lines were dropped\"}}\n");
+            text.extend_from_slice(told.as_bytes());
         }
+        // Nobody could be told that telling failed.
+        let _ = to.write_all(&text);
     }
 }
 
