@@ -15,7 +15,7 @@ use super::fresh;
 use crate::{
     load::{Span, closed},
     process::Server,
-    report::{Report, rate},
+    report::{Report, mebibytes, rate},
     settings::Settings,
     wire::{Http, Route, whole_reply},
 };
@@ -24,11 +24,20 @@ use crate::{
 pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<(), String> {
     report.part("One consumer of a group");
     let server = Server::start(settings, "serve", &fresh(&settings.folder.join("group"))?)?;
-    let fill =
-        Span { warm_up: Duration::ZERO, measured: Duration::from_secs(if settings.smoke { 1 } else { 3 }) };
-    closed(server.address, 16, fill, |number| Http::new(Route::PublishBatch(100), number)).await?;
     let mut consumer = Consumer::open(server.address).await?;
     consumer.ask("/api/v1/groups", &json!({"name": "bench", "start": "beginning"})).await?;
+    let empty = server.memory();
+    let seconds = Duration::from_secs(if settings.smoke { 1 } else { 3 });
+    let fill = Span { warm_up: Duration::ZERO, measured: seconds };
+    let filled =
+        closed(server.address, 16, fill, |number| Http::new(Route::PublishBatch(100), number)).await?;
+    let (events, queued) = (filled.requests * 100, server.memory());
+    report.say(&format!(
+        "Memory with no event {}, with {events} queued for the group {}.",
+        mebibytes(empty),
+        mebibytes(queued)
+    ));
+    report.keep("queued", json!({"events": events, "bytes_before": empty, "bytes_after": queued}));
     let began = Instant::now();
     let limit = Duration::from_secs(if settings.smoke { 1 } else { 10 });
     let mut taken = 0;

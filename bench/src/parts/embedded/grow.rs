@@ -97,7 +97,7 @@ async fn write(shared: Arc<Shared>, writer: u64) -> Result<(), String> {
         })?;
         versions[at] += 1;
         mine.saturating_record(began.elapsed().as_micros() as u64);
-        if shared.appended.fetch_add(1, Ordering::Relaxed) % 16 == 0 {
+        if shared.appended.fetch_add(1, Ordering::Relaxed).is_multiple_of(16) {
             let mut all = shared.latencies.lock().await;
             all.add(&mine).map_err(|cause| cause.to_string())?;
             mine.reset();
