@@ -125,11 +125,10 @@ impl Writer {
     /// Writes one group that begins with `first`; answers with a request that did not fit.
     fn commit(&mut self, first: Request) -> Option<Request> {
         if let Err(refusal) = self.admit(&first) {
-            let busy = matches!(refusal, AppendError::Busy { .. });
-            let _ = first.reply.send(Err(refusal));
-            if busy {
+            if matches!(refusal, AppendError::Busy { .. }) {
                 self.refuse_waiting();
             }
+            let _ = first.reply.send(Err(refusal));
             return None;
         }
         let open = self.open.as_ref().expect("a request is admitted to an open segment");
@@ -152,7 +151,8 @@ impl Writer {
         held
     }
 
-    /// The one before has waited long enough for all that wait with it.
+    /// The first has waited long enough for all that wait behind it. It is told last: who comes after that may find
+    /// room.
     fn refuse_waiting(&mut self) {
         for _ in 0..self.requests.len() {
             let Some(request) = self.receive_waiting() else { return };
