@@ -12,8 +12,11 @@ use crate::log::frame::{self, FRAME};
 
 /// A batch on its way to the writer.
 pub(crate) struct Request {
+    /// What to decide on.
     pub(crate) batch: AppendBatch,
+    /// What to write.
     pub(crate) encoded: Encoded,
+    /// Who waits for the answer.
     pub(crate) reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
@@ -133,6 +136,7 @@ impl Queue {
     }
 }
 
+/// The store was closed, or its writer is gone.
 fn closed() -> AppendError {
     AppendError::Unavailable { reason: "it is closed: open it again".into() }
 }

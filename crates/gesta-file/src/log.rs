@@ -24,17 +24,24 @@ use crate::index::{Index, IndexError};
 
 /// What readers, the writer and the index thread share.
 pub(crate) struct Log {
+    /// The files.
     pub(crate) chain: chain::Chain,
+    /// The groups written last.
     pub(crate) recent: recent::Recent,
+    /// What the index does not know yet.
     pub(crate) tail: tail::Tail,
+    /// Ids, streams and correlations to positions.
     pub(crate) index: Index,
     /// The highest position that is durable and may be read.
     pub(crate) head: watch::Sender<Position>,
+    /// What an acknowledgement survives.
     pub(crate) class: DurabilityClass,
+    /// The first failure; it stays until the log is opened again.
     poison: OnceLock<String>,
 }
 
 impl Log {
+    /// A log that was found whole up to `head`.
     pub(crate) fn new(
         chain: chain::Chain,
         recent: recent::Recent,

@@ -23,7 +23,9 @@ const OPEN_FILES: usize = 64;
 
 /// The segments of a log, in order, without a gap.
 pub(crate) struct Chain {
+    /// Where they are.
     pub(crate) dir: PathBuf,
+    /// Which life of the log they belong to.
     pub(crate) incarnation: Incarnation,
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     files: Mutex<VecDeque<(PathBuf, Arc<File>)>>,
@@ -115,6 +117,7 @@ impl Chain {
     }
 }
 
+/// A file that cannot be read now, which says nothing about what is in it.
 pub(crate) fn unavailable(path: &Path) -> impl FnOnce(io::Error) -> ReadError {
     move |error| ReadError::Unavailable { reason: format!("{}: {error}", path.display()) }
 }

@@ -36,10 +36,12 @@ impl Folder {
         Ok(Self { path, handle, volatile: in_memory(kind as u64) })
     }
 
+    /// Where it is, without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The folder of the segments.
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join("log")
     }
@@ -60,7 +62,8 @@ pub(crate) fn sync_names(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// The magic numbers of statfs(2).
+/// The name of a network file system by its magic number, see statfs(2). FUSE is not among them: it says nothing
+/// about where the bytes are.
 fn network(kind: u64) -> Option<&'static str> {
     Some(match kind & 0xFFFF_FFFF {
         0x6969 => "NFS",
@@ -78,6 +81,7 @@ fn network(kind: u64) -> Option<&'static str> {
     })
 }
 
+/// tmpfs and ramfs.
 fn in_memory(kind: u64) -> bool {
     matches!(kind & 0xFFFF_FFFF, 0x0102_1994 | 0x8584_58F6)
 }

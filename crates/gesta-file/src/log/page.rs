@@ -81,6 +81,7 @@ impl Forward {
         Ok(Vec::new())
     }
 
+    /// One page of the segment that holds the next position.
     fn read_disk(&mut self, log: &Log, filter: &Filter) -> Result<Vec<RecordedEvent>, ReadError> {
         let Some((segment, offset)) = self.find(log, filter)? else { return Ok(Vec::new()) };
         let file = log.chain.file(&segment.path).map_err(unavailable(&segment.path))?;
@@ -219,6 +220,7 @@ fn read(frame: &[u8], position: Position) -> Result<RecordedEvent, &'static str>
     decode_envelope(Bytes::copy_from_slice(&frame[FRAME..])).map_err(|_| NO_ENVELOPE)
 }
 
+/// Memory that is not what was written is as bad as a disk that is not.
 fn damage_in_memory(first: Position, (at, reason): (usize, &'static str)) -> ReadError {
     let place = format!("the group at position {first} in memory, byte {at}");
     Damage { place, reason: reason.into() }.into()

@@ -18,11 +18,14 @@ const MAGIC: &[u8; 8] = b"GESTALOG";
 /// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
+    /// Which life of the log it belongs to.
     pub(crate) incarnation: Incarnation,
+    /// The position of its first record.
     pub(crate) first: Position,
 }
 
 impl Header {
+    /// The bytes a segment begins with; what is not said is zero.
     pub(crate) fn encode(self) -> [u8; HEADER] {
         let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
@@ -58,7 +61,9 @@ impl Header {
 
 /// One file of the log and where its records are.
 pub(crate) struct Segment {
+    /// The position of its first record.
     pub(crate) first: Position,
+    /// The file.
     pub(crate) path: PathBuf,
     body: RwLock<Body>,
 }
@@ -131,6 +136,7 @@ impl Segment {
         body.summary = Some(Arc::new(summary));
     }
 
+    /// What it holds, once it is sealed and somebody has looked.
     pub(crate) fn summary(&self) -> Option<Arc<Summary>> {
         self.body().summary.clone()
     }
@@ -156,6 +162,7 @@ impl Segment {
         })
     }
 
+    /// Where its summary is, or is going to be.
     pub(crate) fn summary_path(&self) -> PathBuf {
         self.path.with_extension("summary")
     }

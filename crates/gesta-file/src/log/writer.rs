@@ -110,12 +110,14 @@ impl Writer {
         }
     }
 
+    /// Waits for a request; `None` when the queue is closed and empty.
     fn receive(&mut self) -> Option<Request> {
         let request = self.requests.blocking_recv()?;
         self.queue.taken(request.encoded.frames.len());
         Some(request)
     }
 
+    /// A request that is there already.
     fn receive_waiting(&mut self) -> Option<Request> {
         let request = self.requests.try_recv().ok()?;
         self.queue.taken(request.encoded.frames.len());
@@ -217,6 +219,7 @@ impl Writer {
         Ok(Arc::new(Segment::open(dir, first, Vec::new(), HEADER as u64)))
     }
 
+    /// Every segment is twice as large as the one before, up to a bound.
     fn next_size(&self) -> u64 {
         let (first, largest) = self.segment_bytes;
         let doublings = self.log.chain.list().len().min(30) as u32;
@@ -258,6 +261,7 @@ impl Writer {
         Position::new(self.next.get() - self.group.starts.len() as u64)
     }
 
+    /// Gives a batch the next positions and makes it part of the group and of the tail.
     fn place(&mut self, request: &mut Request, versions: &[Version]) -> Vec<AppendedEvent> {
         let (first, recorded_at) = (self.next, self.recorded_at.max(self.clock.now()));
         let events = request.batch.events().zip(versions).enumerate();

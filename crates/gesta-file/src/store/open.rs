@@ -29,6 +29,8 @@ use crate::{
     state::State,
 };
 
+/// The order matters: the log alone says what is stored, then all who have seen it say whether that is all, and only
+/// then is anything repaired.
 pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError> {
     let folder = Folder::open(dir)?;
     let meta = meta(&folder)?;
@@ -63,6 +65,7 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError
     start(folder, log, state, open, options)
 }
 
+/// How many events the index does not know yet.
 fn lag(index: &Index, head: Position) -> u64 {
     head.get().saturating_sub(index.watermark().get())
 }

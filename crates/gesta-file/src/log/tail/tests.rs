@@ -1,0 +1,88 @@
+use super::*;
+
+fn entry(position: u64, stream: &str, version: u64) -> Entry {
+    Entry {
+        position: Position::new(position),
+        tenant: Tenant::default(),
+        stream: stream.parse().expect("legal"),
+        version: Version::new(version),
+        id: Uuid::from_u128(u128::from(position)),
+        correlation: None,
+    }
+}
+
+fn tail() -> Tail {
+    let tail = Tail::new(Position::START, 10, None);
+    for (position, stream, version) in [(1, "a-1", 1), (2, "b-1", 1), (3, "a-1", 2), (4, "a-1", 3)] {
+        tail.push(entry(position, stream, version));
+    }
+    tail
+}
+
+fn versions(tail: &Tail, head: u64) -> Vec<u64> {
+    let (tenant, stream) = (Tenant::default(), "a-1".parse().expect("legal"));
+    let bounds = (Version::EMPTY, Version::new(u64::MAX));
+    let found = tail.stream_positions((&tenant, &stream), bounds, Position::new(head));
+    found.into_iter().map(|(version, _)| version.get()).collect()
+}
+
+#[test]
+fn only_what_is_durable_is_taken_and_it_stays_visible_until_let_go() {
+    let tail = tail();
+    tail.settle(Position::new(3));
+    let taken = tail.take().expect("something is durable");
+    assert_eq!(taken.entries().len(), 3);
+    assert_eq!(versions(&tail, 4), [1, 2, 3]);
+    tail.let_go(taken);
+    assert_eq!(versions(&tail, 4), [3]);
+    assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(1)), Sought::NotHere);
+    assert_eq!(tail.find_id(&Tenant::default(), Uuid::from_u128(4)), Sought::At(Position::new(4)));
+}
+
+#[test]
+fn only_an_id_younger_than_all_that_moved_on_is_nowhere() {
+    let ids: Vec<_> = (0..3).map(|_| Uuid::now_v7()).collect();
+    let tenant = Tenant::default();
+    for (known, third) in [(Some(Uuid::nil()), Sought::Nowhere), (None, Sought::NotHere)] {
+        let tail = Tail::new(Position::START, 10, known);
+        tail.push(Entry { id: ids[1], ..entry(1, "a-1", 1) });
+        tail.settle(Position::new(1));
+        assert_eq!(tail.find_id(&tenant, ids[1]), Sought::At(Position::new(1)));
+        let taken = tail.take().expect("durable");
+        tail.let_go(taken);
+        assert_eq!(tail.find_id(&tenant, ids[0]), Sought::NotHere);
+        assert_eq!(tail.find_id(&tenant, ids[1]), Sought::NotHere);
+        assert_eq!(tail.find_id(&tenant, ids[2]), third);
+        assert_eq!(tail.find_id(&tenant, Uuid::max()), Sought::NotHere);
+    }
+}
+
+#[test]
+fn nothing_behind_the_head_is_listed() {
+    assert_eq!(versions(&tail(), 3), [1, 2]);
+    let listed = tail().list_streams(&ListStreams::of(Tenant::default()), Position::new(1));
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].version, Version::new(1));
+}
+
+#[test]
+fn a_full_tail_makes_the_writer_wait_and_then_refuse() {
+    let tail = Tail::new(Position::START, 1, None);
+    assert!(tail.wait_for_room(Duration::ZERO));
+    tail.push(entry(1, "a-1", 1));
+    assert!(!tail.wait_for_room(Duration::ZERO));
+    tail.settle(Position::new(1));
+    let taken = tail.take().expect("durable");
+    tail.let_go(taken);
+    assert!(tail.wait_for_room(Duration::ZERO));
+}
+
+#[test]
+fn a_stopped_tail_gives_what_is_left_and_then_ends() {
+    let tail = tail();
+    tail.settle(Position::new(4));
+    tail.stop();
+    let taken = tail.take().expect("left");
+    tail.let_go(taken);
+    assert!(tail.take().is_none());
+}
