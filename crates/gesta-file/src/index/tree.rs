@@ -21,7 +21,9 @@ use super::{
 };
 
 /// A batch this large is sorted into a table of its own; below, the sync of a table would cost more than the journal.
-const TABLE_ENTRIES: usize = 16_384;
+/// What goes through the journal is replayed at the next start after a kill, with a system call or two an entry, so a
+/// log that is written at any speed that matters leaves little there.
+const TABLE_ENTRIES: usize = 4_096;
 /// So many tables may wait for compaction before the next one does too.
 const LOOSE_TABLES: usize = 12;
 /// With so many the library slows a batch down, and with some more stops it.

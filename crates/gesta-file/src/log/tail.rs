@@ -19,7 +19,7 @@ use crate::index::{Entry, WORTHWHILE};
 const REMEMBERED_STREAMS: usize = 1 << 17;
 /// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
 /// half of what it would in small ones.
-const COMPANY: Duration = Duration::from_millis(250);
+const COMPANY: Duration = Duration::from_secs(1);
 
 /// The events that are in the log and not yet in the index.
 pub(crate) struct Tail {
