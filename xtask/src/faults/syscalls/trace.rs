@@ -65,6 +65,14 @@ impl Trace {
             fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap_or_default();
         for child in children.split_whitespace() {
             let _ = process::read(process::program("kill").args(["-9", child]));
+            // It holds the folder's lock until the kernel has let go of its last thread.
+            let gone = || !Path::new("/proc").join(child).exists();
+            for _ in 0..1_000 {
+                if gone() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
         }
         server.kill();
     }
