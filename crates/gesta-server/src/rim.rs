@@ -5,13 +5,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::{
-    Extension, Router,
-    extract::Request,
-    http::{HeaderValue, header},
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::Response,
-};
+use axum::{Extension, Router, middleware::from_fn_with_state};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +57,7 @@ impl Rim {
     /// The same with the layers of a server around routes that were made with [`crate::auth::Guarded`].
     pub fn around(&self, router: Router) -> Router {
         let observer = Observer { telemetry: Arc::clone(&self.telemetry), log: self.config.request_log };
-        let mut router = router.layer(Extension(Arc::clone(&self.gate))).layer(from_fn(plain));
+        let mut router = router.layer(Extension(Arc::clone(&self.gate)));
         if !self.config.allowed_origins.is_empty() {
             let origins = Origins::of(&self.config.allowed_origins);
             router = router.layer(from_fn_with_state(origins, cors::share));
@@ -130,11 +124,4 @@ impl Drop for Serving {
         self.accepting.abort();
         self.upkeep.abort();
     }
-}
-
-/// No browser guesses at what a reply is.
-async fn plain(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

@@ -19,6 +19,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use crate::health::Probe;
 
 mod describe;
+mod json_lines;
 pub mod logs;
 mod process;
 mod request_log;

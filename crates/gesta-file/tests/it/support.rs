@@ -49,7 +49,8 @@ pub(crate) fn image(of: &Path) -> TempDir {
     image
 }
 
-/// Copies a folder with all below it.
+/// Copies a folder with all below it. A file that goes while its folder is listed is left out: the index and what is
+/// made ready for the log go on beside the writer.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("makes the folder");
     for entry in fs::read_dir(from).expect("lists the folder") {
@@ -58,7 +59,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if entry.file_type().expect("a type").is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).expect("copies a file");
+            match fs::copy(entry.path(), target) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.expect("copies a file")),
+            }
         }
     }
 }

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+
+use super::json_lines::JsonLines;
 
 /// Lines that may wait.
 const QUEUE: usize = 8192;
@@ -70,13 +72,8 @@ pub fn begin(filter: &str) -> Result<Logs, LogsError> {
     let dropped = Arc::clone(&queue.dropped);
     let write = move || write_all(&receiver, &dropped, io::stderr());
     let thread = std::thread::Builder::new().name("gesta-logs".into()).spawn(write).ok();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_env_filter(parsed)
-        .with_writer(queue.clone());
+    let kept = queue.clone();
+    let subscriber = tracing_subscriber::registry().with(parsed).with(JsonLines(move |line| kept.put(line)));
     subscriber.try_init().map_err(|_| LogsError::Twice)?;
     Ok(Logs { queue, thread })
 }
@@ -114,24 +111,11 @@ impl Drop for Logs {
     }
 }
 
-impl Write for Queue {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(Line::Text(text.to_vec())) {
+impl Queue {
+    fn put(&self, line: Vec<u8>) {
+        if let Err(TrySendError::Full(_)) = self.lines.try_send(Line::Text(line)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Queue {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
     }
 }
 
@@ -142,10 +126,8 @@ mod tests {
     #[test]
     fn a_full_queue_drops_lines_and_says_how_many() {
         let (lines, receiver) = sync_channel(2);
-        let mut queue = Queue { lines, dropped: Arc::default() };
-        for _ in 0..5 {
-            assert_eq!(queue.write(b"line\n").unwrap(), 5);
-        }
+        let queue = Queue { lines, dropped: Arc::default() };
+        (0..5).for_each(|_| queue.put(b"line\n".to_vec()));
         let dropped = Arc::clone(&queue.dropped);
         drop(queue);
         let mut written = Vec::new();

@@ -104,6 +104,7 @@ pub(crate) async fn edge(change: impl FnOnce(&mut Config)) -> Edge {
 
 /// The same, guarded by a keys file.
 pub(crate) async fn edge_with_keys(change: impl FnOnce(&mut Config), keys: Option<&Path>) -> Edge {
+    crate::telling::Lines::begin();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let mut config = Config::default();
     change(&mut config);

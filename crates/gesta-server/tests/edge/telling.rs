@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use axum::{body::Body, extract::Request};
@@ -64,9 +64,39 @@ async fn a_bug_costs_one_reply_and_not_the_connection() {
     assert_eq!(wire.reply().await.body, "open");
 }
 
-/// What the log says within a test, which runs on one thread.
+/// What the log says, of all tests of this program: with a subscriber of its own a test would miss the lines of call
+/// sites that another test's thread has been to first.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// Begins to keep them, once.
+    pub(crate) fn begin() -> &'static Self {
+        static LINES: LazyLock<Lines> = LazyLock::new(|| {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt().json().flatten_event(true);
+            let subscriber =
+                subscriber.with_writer(move || writer.clone()).with_max_level(tracing::Level::DEBUG);
+            tracing::subscriber::set_global_default(subscriber.finish())
+                .expect("the only one of this program");
+            lines
+        });
+        &LINES
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text")
+    }
+
+    /// The line of a request by its id.
+    fn request(&self, id: &str) -> serde_json::Value {
+        let text = self.text();
+        let mut lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let found = lines.find(|line: &serde_json::Value| line["request_id"] == id);
+        found.unwrap_or_else(|| panic!("no line of {id}"))
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -81,14 +111,7 @@ impl Write for Lines {
 
 #[tokio::test]
 async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
-    let lines = Lines::default();
-    let writer = {
-        let lines = lines.clone();
-        move || lines.clone()
-    };
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer);
-    let _logging =
-        tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::TRACE).finish());
+    let lines = Lines::begin();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("keys.json");
     let made = keys::make(&file, &"north".parse().expect("legal"), Granted::All).expect("made");
@@ -103,15 +126,10 @@ async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
     let mut wire = edge.connect().await;
     wire.send(&format!("POST /length?q=canary HTTP/1.1\r\nhost: localhost\r\n{headers}\r\ncanary")).await;
     assert_eq!(wire.reply().await.body, "6");
-    edge.get("/whoami", "authorization: Bearer gk_canary\r\n").await;
+    edge.get("/whoami", "authorization: Bearer gk_canary\r\nx-request-id: req-9\r\n").await;
 
-    let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
-    let requests: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .filter(|line: &serde_json::Value| line["target"] == "gesta::request")
-        .collect();
-    let (posted, refused) = (&requests[0], &requests[1]);
+    let text = lines.text();
+    let (posted, refused) = (lines.request("req-7"), lines.request("req-9"));
     let told = |key: &str| posted[key].as_str().unwrap_or_default().to_owned();
     assert_eq!(
         (&*told("request_id"), &*told("correlation_id"), &*told("trace_id")),
@@ -126,21 +144,16 @@ async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
 
 #[tokio::test]
 async fn the_log_tells_the_correlation_of_what_was_published() {
-    let lines = Lines::default();
-    let writer = {
-        let lines = lines.clone();
-        move || lines.clone()
-    };
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let lines = Lines::begin();
     let service = gesta_server::service(Backend::memory(), Config::default()).await.expect("starts");
     let correlation = "0198c0de-0000-7000-8000-000000000001";
     let body =
         format!(r#"{{"event_type":"x","source_service":"t","payload":1,"correlation_id":"{correlation}"}}"#);
-    let request = Request::post("/api/v1/events/publish").header("host", "localhost");
+    let request = Request::post("/api/v1/events/publish")
+        .header("host", "localhost")
+        .header("x-request-id", "req-published");
     let request =
         request.header("content-type", "application/json").body(Body::from(body)).expect("a request");
     assert_eq!(service.oneshot(request).await.expect("infallible").status(), 200);
-    let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
-    assert!(text.contains(&format!("\"correlation_id\":\"{correlation}\"")), "{text}");
+    assert_eq!(lines.request("req-published")["correlation_id"], correlation);
 }
