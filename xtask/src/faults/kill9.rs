@@ -20,12 +20,12 @@ impl Crash for Kill {
 
 /// The planted bugs that a kill must bring to light, each with the most rounds it may take.
 pub(super) const CONTROLS: &[(&str, usize)] = &[
-    ("ack_before_sync", 12),
-    ("lose_one_event", 12),
+    ("ack_before_sync", 40),
+    ("lose_one_event", 40),
     ("duplicate_on_retry", 6),
     ("version_gte", 6),
     ("version_before_ids", 6),
-    ("position_reused_after_restart", 6),
+    ("position_reused_after_restart", 40),
     ("skip_one_event", 3),
-    ("checkpoint_plus_one", 12),
+    ("checkpoint_plus_one", 40),
 ];

@@ -310,6 +310,10 @@ impl Writer {
 
         let early = armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync);
         let mut free = if early { publish(&self.log, open, group.clone()) } else { None };
+        if armed(Bug::AckBeforeSync) {
+            // For so long a kill takes what was acknowledged; at full speed a dozen kills may all fall elsewhere.
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let written = open.file.write_all_at(&group.bytes, at);
         if let Err(error) = written.and_then(|()| self.sync(&open.file))
             && !armed(Bug::ContinueAfterEio)
