@@ -27,5 +27,5 @@ pub(super) const CONTROLS: &[(&str, usize)] = &[
     ("version_before_ids", 6),
     ("position_reused_after_restart", 40),
     ("skip_one_event", 3),
-    ("checkpoint_plus_one", 40),
+    ("checkpoint_plus_one", 12),
 ];
