@@ -17,6 +17,8 @@ use crate::index::{Entry, WORTHWHILE};
 
 /// Streams whose version is remembered after their events have moved on to the index.
 const REMEMBERED_STREAMS: usize = 1 << 17;
+/// So many names are forgotten before others get a turn.
+const FORGOTTEN_AT_ONCE: usize = 128;
 /// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
 /// half of what it would in small ones.
 const COMPANY: Duration = Duration::from_secs(1);
@@ -229,11 +231,14 @@ impl Tail {
         let mut held = self.held();
         held.taken = Arc::default();
         held.base += taken.entries().len() as u64;
-        for entry in taken.entries() {
-            held.forget(entry);
-        }
-        held.forget_settled();
         drop(held);
+        // A few at a time: the writer needs the lock for every event. Names that are still known meanwhile do no harm,
+        // what they stand for is durable.
+        for entries in taken.entries().chunks(FORGOTTEN_AT_ONCE) {
+            let mut held = self.held();
+            entries.iter().for_each(|entry| held.forget(entry));
+            held.forget_settled();
+        }
         self.drained.notify_all();
     }
 
