@@ -24,6 +24,7 @@
 //!
 //! Foreign types in the public API: `bytes::Bytes`, `uuid::Uuid`, serde's traits and `futures_core::Stream`.
 
+mod alias;
 mod append;
 mod catalog;
 mod checkpoint;
@@ -45,6 +46,7 @@ mod tenant;
 mod timestamp;
 mod version;
 
+pub use alias::{AliasedStore, Aliases, InvalidAliases};
 pub use append::{
     AppendBatch, AppendError, Appended, AppendedEvent, Decision, Durability, Invalid, StoredView,
     StreamAppend, decide,

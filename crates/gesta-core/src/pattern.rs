@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(Pattern::from("*.created").matches("sample.created"));
 /// assert!(!Pattern::from("sample").matches("sample.created"));
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{
-    AppendBatch, AppendError, Appended, EventStream, LogHead, Position, ReadAll, ReadError, ReadStream,
+    AppendBatch, AppendError, Appended, EventStream, Filter, LogHead, Position, ReadAll, ReadError,
+    ReadStream,
 };
 
 /// One log: appends events, reads them back, says how far it can be read.
@@ -44,6 +45,12 @@ pub trait EventStore: Send + Sync {
 
     /// What this store keeps.
     fn capabilities(&self) -> Capabilities;
+
+    /// The filter as [`EventStore::read_all`] takes it, for whoever filters events that were read another way. It
+    /// differs from `filter` where the store knows more spellings of a type, see [`AliasedStore`](crate::AliasedStore).
+    fn understood(&self, filter: Filter) -> Filter {
+        filter
+    }
 }
 
 /// What an acknowledgement survives.
