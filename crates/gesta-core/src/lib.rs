@@ -39,6 +39,7 @@ mod metadata;
 mod pattern;
 mod position;
 mod read;
+pub mod read_model;
 mod snapshot;
 mod store;
 mod stream_id;
@@ -59,7 +60,7 @@ pub use envelope::{
 };
 pub use event::{ContentType, EventType, NewEvent, RecordedEvent};
 pub use filter::Filter;
-pub use handler::{EventHandler, HandlerError};
+pub use handler::{EventHandler, HandlerError, Saved, Turn};
 pub use memory::{MemoryCheckpoints, MemorySnapshots, MemoryStore};
 pub use metadata::{InvalidMetadata, Metadata, Priority};
 pub use pattern::Pattern;
