@@ -43,6 +43,8 @@ mod elapsed;
 mod group;
 mod planted;
 mod processor;
+mod processors;
+mod projection;
 mod subscription;
 
 pub use group::{
@@ -52,4 +54,6 @@ pub use group::{
 pub use processor::{
     OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus,
 };
+pub use processors::{ProcessorInfo, ProcessorKind, Processors, ProcessorsError, RebuildProgress, WaitError};
+pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};
 pub use subscription::{Batch, Subscription};

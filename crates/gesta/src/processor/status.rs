@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gesta_core::{Epoch, Position};
+use gesta_core::{Epoch, Position, Timestamp};
+use uuid::Uuid;
 
 /// How a processor fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,12 @@ pub struct ProcessorStatus {
     pub lag_events: u64,
     /// How old the last handled event was when it was handled; zero once there is nothing left to handle.
     pub lag: Duration,
+    /// The last event that was handled, now or before a restart.
+    pub last_event: Option<Uuid>,
+    /// When that was.
+    pub last_handled_at: Option<Timestamp>,
+    /// Events handled in all, restarts included.
+    pub processed: u64,
     /// Events handled since this process started it.
     pub handled: u64,
     /// Events left out since this process started it.
@@ -69,6 +76,9 @@ impl ProcessorStatus {
             head: Position::START,
             lag_events: 0,
             lag: Duration::ZERO,
+            last_event: None,
+            last_handled_at: None,
+            processed: 0,
             handled: 0,
             skipped: 0,
             failures: 0,
