@@ -94,6 +94,13 @@ impl Filter {
         self
     }
 
+    /// The same with its types in a fixed order and each once: two filters with the same types are then equal.
+    pub fn sorted_types(mut self) -> Self {
+        self.types.sort_unstable();
+        self.types.dedup();
+        self
+    }
+
     /// Whether an event passes. Metadata that cannot be read passes no filter that asks for it.
     pub fn accepts(&self, event: &RecordedEvent) -> bool {
         self.accepts_fields(event) && (!self.asks_for_metadata() || self.accepts_bytes(event))

@@ -58,6 +58,12 @@ const TRIES: usize = 5;
 /// task; it ends after 30 s without use, so an idle group costs nothing.
 ///
 /// The counts of [`GroupStatistics`] are kept with the checkpoint.
+///
+/// # Spellings
+///
+/// A definition is stored as it was given. Over a store with aliases ([`AliasedStore`](gesta_core::AliasedStore)) a group
+/// delivers every spelling of the types it names, as known when its task starts: an alias that is added later counts
+/// from the next start of the process, for events the group has not passed yet.
 #[doc(alias = "persistent subscription")]
 #[doc(alias = "queue")]
 pub struct Groups {
@@ -81,7 +87,8 @@ impl Groups {
     }
 
     /// Creates a group. Where it begins is settled now: with [`Start::Head`] it gets every event appended after this
-    /// has answered. The same definition again is answered with the group as it is, another one is refused.
+    /// has answered. The same definition again is answered with the group as it is, another one is refused; types that
+    /// are spelt another way make no other definition.
     pub async fn create(
         &self,
         tenant: &Tenant,
@@ -93,7 +100,9 @@ impl Groups {
         for _ in 0..TRIES {
             let record = self.record(tenant, name).await?;
             match record.live {
-                Some(live) if live.definition == definition => return self.info(tenant, name).await,
+                Some(live) if self.is_same(&live.definition, &definition) => {
+                    return self.info(tenant, name).await;
+                }
                 Some(_) => return Err(GroupError::Exists { name: name.into() }),
                 None => {}
             }
@@ -247,6 +256,15 @@ impl Groups {
             self.context.registry.remove(tenant, name);
         }
         answer
+    }
+
+    /// Whether two definitions deliver the same events in the same way.
+    fn is_same(&self, one: &GroupDefinition, other: &GroupDefinition) -> bool {
+        let understood = |definition: &GroupDefinition| GroupDefinition {
+            filter: self.context.store.understood(definition.filter.clone()).sorted_types(),
+            ..definition.clone()
+        };
+        one == other || understood(one) == understood(other)
     }
 
     async fn record(&self, tenant: &Tenant, name: &str) -> Result<GroupRecord, GroupError> {

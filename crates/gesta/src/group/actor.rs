@@ -11,8 +11,8 @@ use std::{
 };
 
 use gesta_core::{
-    CheckpointError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, StreamId, Tenant, Timestamp,
-    Version,
+    CheckpointError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, StreamId, Tenant,
+    Timestamp, Version,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -65,6 +65,8 @@ pub(super) struct Actor {
     /// The version of the group's stream.
     folded: Version,
     ledger: Ledger,
+    /// The definition's filter as the store understands it: with every spelling of the types it names.
+    filter: Filter,
     subscription: Subscription,
     elapsed: Elapsed,
     waiting: VecDeque<Waiting>,
@@ -133,8 +135,8 @@ impl Actor {
         let mut elapsed = Elapsed::new(context.clock.clone());
         let saved = saved.map(|saved| (claim.checkpoint.position, saved));
         let ledger = Ledger::restore(group.definition.clone(), &group, saved, elapsed.now());
-        let filter = group.definition.filter.clone();
-        let subscription = Subscription::new(context.store.clone(), filter).after(ledger.cursor());
+        let filter = context.store.understood(group.definition.filter.clone());
+        let subscription = Subscription::new(context.store.clone(), filter.clone()).after(ledger.cursor());
         tracing::debug!(%tenant, group = name, epoch = claim.epoch.0, position = %ledger.cursor(), "group claimed");
         Ok(Self {
             tenant: tenant.clone(),
@@ -145,6 +147,7 @@ impl Actor {
             generation: group.generation,
             folded: record.version,
             ledger,
+            filter,
             subscription,
             elapsed,
             waiting: VecDeque::new(),

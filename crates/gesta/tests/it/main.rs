@@ -1,5 +1,6 @@
 //! The engine on the in-memory backend, through its public API.
 
+mod aliases;
 mod group;
 mod processor;
 mod support;

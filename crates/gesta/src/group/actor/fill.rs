@@ -71,7 +71,7 @@ impl Actor {
             seen += 1;
             bytes += event.data.len();
             stretch.loaded = event.version;
-            if self.ledger.definition().filter.accepts(&event) {
+            if self.filter.accepts(&event) {
                 stretch.events.push(event);
             }
             if bytes >= crate::subscription::BATCH_BYTES {

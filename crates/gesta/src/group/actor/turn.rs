@@ -65,7 +65,7 @@ impl Actor {
             Command::Parked(reply) => {
                 self.record_parkings().await?;
                 let parked = self.ledger.parked().cloned().collect();
-                let (cursor, filter) = (self.ledger.cursor(), self.ledger.definition().filter.clone());
+                let (cursor, filter) = (self.ledger.cursor(), self.filter.clone());
                 drop(reply.send(Ok(ParkedLanes { parked, cursor, filter })));
             }
             Command::Replay(selection, reply) => {
