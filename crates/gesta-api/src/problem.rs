@@ -39,6 +39,12 @@ pub struct Problem {
     /// On a taken id or a partly known batch: the ids concerned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_ids: Vec<uuid::Uuid>,
+    /// On a broken rule of an application: what the rule asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<serde_json::Value>,
+    /// On a broken rule of an application: what is so instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual: Option<serde_json::Value>,
 }
 
 impl Problem {
@@ -59,7 +65,38 @@ impl Problem {
             current_version: None,
             stream: None,
             event_ids: Vec::new(),
+            expected: None,
+            actual: None,
         }
+    }
+
+    /// A broken rule of an application, by the rule's own code, which has no page: `type` is `about:blank`.
+    ///
+    /// ```
+    /// use gesta_api::Problem;
+    /// let problem = Problem::of_rule(409, "AlreadyShipped", "the order is shipped: it cannot be cancelled")
+    ///     .expected("Created or Confirmed", "Shipped");
+    /// assert_eq!((problem.kind.as_str(), problem.code()), ("about:blank", None));
+    /// ```
+    pub fn of_rule(status: u16, code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank".to_owned(),
+            title: "A rule of the application forbids it".to_owned(),
+            status,
+            code: code.into(),
+            retryable: false,
+            ..Self::new(Code::InvalidField, detail)
+        }
+    }
+
+    /// The same, saying what the rule asks for and what is so instead.
+    pub fn expected(
+        mut self,
+        expected: impl Into<serde_json::Value>,
+        actual: impl Into<serde_json::Value>,
+    ) -> Self {
+        (self.expected, self.actual) = (Some(expected.into()), Some(actual.into()));
+        self
     }
 
     /// A field that is missing, unknown, mistyped or out of range.

@@ -1,6 +1,6 @@
 //! The server without its listener: every route over the ports.
 
-use std::{net::Ipv4Addr, ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
@@ -13,15 +13,16 @@ use gesta_core::{Clock, EventStore, StreamCatalog, SystemClock, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Backend, Config, Rim, ServeError,
+    Backend, Config, Rim, ServeError, Server,
+    auth::Routes,
     counters::Counters,
     cursor::CursorKey,
+    embed::Added,
     health::Health,
     problem::{Failure, write_problems},
     quota::Quota,
     replay::Replays,
     routes,
-    run::open_groups,
     subscriptions::Subscriptions,
     telemetry::Telemetry,
 };
@@ -40,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) config: Arc<Config>,
     /// Cancelled when the server begins to stop: long polls answer, streams end.
     pub(crate) stop: CancellationToken,
+    /// What the program adds that the server is part of.
+    pub(crate) added: Added,
 }
 
 /// What handlers share.
@@ -55,7 +58,7 @@ pub(crate) struct Inner {
 }
 
 impl App {
-    fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let since = parts.clock.now();
         let subscriptions = Subscriptions::new(Arc::clone(&parts.store));
         let (counters, replays) = (Counters::default(), Replays::default());
@@ -71,17 +74,28 @@ impl Deref for App {
     }
 }
 
-/// Every route over these parts, each behind its permission, without the layers of the rim.
-pub(crate) fn app(parts: Parts) -> Router {
-    routes::all()
-        .with_state(App::new(parts))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        .layer(from_fn(write_problems))
+/// Every route, Gesta's and those that are added, each behind its permission, without the layers of the rim.
+pub(crate) fn app(app: App, added: Option<Routes>) -> Result<Router, ServeError> {
+    let own = routes::all().ready(app);
+    let all = match added {
+        Some(added) => own.merge(added)?,
+        None => own,
+    };
+    Ok(refusing(all.into_router()))
+}
+
+/// The routes of the further listener for metrics and health.
+pub(crate) fn watched(app: App) -> Router {
+    refusing(routes::watched().with_state(app))
+}
+
+fn refusing(router: Router) -> Router {
+    router.fallback(no_route).method_not_allowed_fallback(no_method).layer(from_fn(write_problems))
 }
 
 /// A whole server as one service, without a listener: for tests, and for embedding in another program. It is guarded
-/// by `config.keys_file`, or open to requests meant for this machine when there is none.
+/// by `config.keys_file`, or open to requests meant for this machine when there is none. With routes of the program's
+/// own it is [`Server::service`].
 ///
 /// ```
 /// use axum::{body::Body, http::Request};
@@ -96,15 +110,12 @@ pub(crate) fn app(parts: Parts) -> Router {
 /// # Ok(()) }
 /// ```
 pub async fn service(backend: Backend, config: Config) -> Result<Router, ServeError> {
-    let keys = config.keys_file.clone();
-    let rim = Rim::new(config, (Ipv4Addr::LOCALHOST, 0).into(), keys.as_deref())?;
-    let groups = open_groups(&backend).await?;
-    Ok(rim.around(app(Parts::new(&rim, &backend, groups))))
+    Server::new(backend, config).service().await
 }
 
 impl Parts {
     /// The parts of a server with this rim and backend.
-    pub(crate) fn new(rim: &Rim, backend: &Backend, groups: Arc<Groups>) -> Self {
+    pub(crate) fn new(rim: &Rim, backend: &Backend, groups: Arc<Groups>, added: Added) -> Self {
         Self {
             store: Arc::clone(&backend.store),
             catalog: Arc::clone(&backend.catalog),
@@ -116,6 +127,7 @@ impl Parts {
             clock: Arc::new(SystemClock),
             config: Arc::clone(&rim.config),
             stop: rim.stop.clone(),
+            added,
         }
     }
 }

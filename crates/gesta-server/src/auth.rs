@@ -10,9 +10,12 @@ mod guarded;
 mod host;
 pub mod keys;
 mod permission;
+mod routes;
 
 pub use authority::Authority;
 pub use caller::{Caller, Grants};
 pub use denied::Denied;
 pub use guarded::{Access, Declared, Guarded};
 pub use permission::{Permission, UnknownPermission};
+pub use routes::Routes;
+pub(crate) use routes::text as document_text;

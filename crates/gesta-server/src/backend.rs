@@ -31,6 +31,8 @@ pub struct Backend {
     pub(crate) probe: Probe,
     /// Where its files are; `None` in memory.
     pub(crate) folder: Option<PathBuf>,
+    /// The file store, if it is one.
+    file: Option<FileStore>,
     /// Closes the store, once nobody uses it any more.
     pub(crate) close: BoxFuture<'static, Result<(), String>>,
 }
@@ -38,15 +40,24 @@ pub struct Backend {
 impl Backend {
     /// Everything in memory, gone with the process: for tests and for trying things out.
     pub fn memory() -> Self {
-        let store = Arc::new(MemoryStore::new());
+        Self::of(Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()))
+    }
+
+    /// A store that the program has made already, with its checkpoints. Cursors end with the process; closing the
+    /// store is the program's matter.
+    pub fn of<S: EventStore + StreamCatalog + 'static>(
+        store: Arc<S>,
+        checkpoints: Arc<dyn CheckpointStore>,
+    ) -> Self {
         let wakeups = store.wakeups();
         let durability = store.capabilities().durability;
         Self {
             catalog: Arc::clone(&store) as Arc<dyn StreamCatalog>,
-            checkpoints: Arc::new(MemoryCheckpoints::default()),
+            checkpoints,
             cursors: CursorKey::random(),
             probe: Arc::new(move || StoreReport::working(wakeups.latest(), durability)),
             folder: None,
+            file: None,
             close: Box::pin(async { Ok(()) }),
             store,
         }
@@ -75,12 +86,24 @@ impl Backend {
             cursors,
             probe: Arc::new(move || report(probed.status())),
             folder: Some(folder),
+            file: Some(store.clone()),
             close: Box::pin(async move {
                 closed.close().await;
                 closed.status().failure.map_or(Ok(()), Err)
             }),
             store: Arc::new(store),
         })
+    }
+
+    /// The log, for what a program does beside the server.
+    pub fn store(&self) -> Arc<dyn EventStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The file store with all it offers (checkpoints, snapshots, read models); `None` on another backend. The server
+    /// closes it when it stops.
+    pub fn file_store(&self) -> Option<FileStore> {
+        self.file.clone()
     }
 
     /// The same with another log in front, such as one that fails on purpose.

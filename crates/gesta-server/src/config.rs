@@ -26,6 +26,8 @@ settings! {
         host: String = "127.0.0.1", "HOST";
         /// The port; 0 takes a free one.
         port: u16 = "8087", "PORT";
+        /// A further port, at the same address, that has /metrics and /health only; METRICS_PORT is another name of it.
+        metrics_port: Option<u16> = "", "GESTA_METRICS_PORT";
         /// The data folder, made if there is none.
         data: PathBuf = "gesta-data", "GESTA_DATA";
         /// The keys file; when not set, keys.json in the data folder if it is there.
@@ -90,7 +92,8 @@ settings! {
 }
 
 /// Other names of settings, from the service that this one takes over from.
-const ALIASES: [(&str, &str); 1] = [("GESTA_METRICS", "ENABLE_METRICS")];
+const ALIASES: [(&str, &str); 2] =
+    [("GESTA_METRICS", "ENABLE_METRICS"), ("GESTA_METRICS_PORT", "METRICS_PORT")];
 
 impl Config {
     /// The defaults, changed by what `variable` gives for the names in the environment. Fails on a value that cannot

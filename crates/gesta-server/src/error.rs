@@ -24,6 +24,28 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// Somebody else listens where a further listener belongs.
+    #[error("another program listens on {address}: stop it, or choose another port ({setting})")]
+    FurtherPortInUse {
+        /// The address.
+        address: SocketAddr,
+        /// The setting that names the port.
+        setting: &'static str,
+    },
+    /// A route of the application cannot be told from another one.
+    #[error(
+        "the route {method} {path} cannot be told from {other_method} {other_path}: give it another path"
+    )]
+    RouteTaken {
+        /// The method of the route.
+        method: http::Method,
+        /// Its path.
+        path: String,
+        /// The method of the route that is there.
+        other_method: http::Method,
+        /// Its path.
+        other_path: String,
+    },
     /// The network would be let in without keys.
     #[error(
         "{address} can be reached from the network and there are no keys: make one with gesta keys create, or listen \

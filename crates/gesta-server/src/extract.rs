@@ -1,4 +1,4 @@
-//! What handlers read from a request, and how they answer.
+//! What handlers read from a request, and how they answer: Gesta's own, and those of a program that adds routes.
 
 use axum::{
     body::{Body, to_bytes},
@@ -7,13 +7,15 @@ use axum::{
     response::Response,
 };
 use gesta_api::{Code, parse};
-use gesta_core::StreamId;
+use gesta_core::{StreamId, Version};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::problem::Failure;
 
 /// A body that is declared as JSON and is strictly well-formed JSON of this shape.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+///
+/// A body that is declared otherwise is refused with 415, one that is no JSON with 400, one of another shape with 422.
+pub struct JsonBody<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
@@ -47,8 +49,8 @@ impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
     }
 }
 
-/// The one variable part of the path, decoded.
-pub(crate) struct PathText(pub(crate) String);
+/// The first variable part of the path, decoded.
+pub struct PathText(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathText {
     type Rejection = Failure;
@@ -61,12 +63,12 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
 async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Failure> {
     let undecodable = |_| Failure::request("the path is not percent-encoded UTF-8");
     let params = RawPathParams::from_request_parts(parts, state).await.map_err(undecodable)?;
-    let (_, text) = params.iter().next().expect("the route has one variable part");
+    let (_, text) = params.iter().next().expect("the route has a variable part");
     Ok(text.to_owned())
 }
 
 /// A JSON reply with this status, serialized once.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+pub fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let body = serde_json::to_vec(value).expect("wire types always serialize");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -75,8 +77,27 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     response
 }
 
+/// The version of `If-Match: "7"`; `None` without the header. Fails on anything else.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Failure> {
+    let Some(text) = header_text(headers, "if-match")? else { return Ok(None) };
+    let version = unquoted(text).ok_or_else(|| Failure::request("write If-Match: \"7\""))?;
+    Ok(Some(version))
+}
+
+/// A version in quotes.
+pub(crate) fn unquoted(text: &str) -> Option<Version> {
+    let number = text.trim().strip_prefix('"')?.strip_suffix('"')?;
+    number.parse().ok().map(Version::new)
+}
+
+/// The `ETag` of a version.
+pub fn etag(version: Version) -> (header::HeaderName, HeaderValue) {
+    let value = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits and quotes are ASCII");
+    (header::ETAG, value)
+}
+
 /// One header as text; `None` when absent. Fails when it comes twice or is not ASCII.
-pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
+pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -25,6 +25,20 @@ pub(crate) async fn listen(config: &Config) -> Result<TcpListener, ServeError> {
     })
 }
 
+/// Listens at another port of the same address.
+pub(crate) fn listen_further(
+    config: &Config,
+    main: SocketAddr,
+    port: u16,
+    setting: &'static str,
+) -> Result<TcpListener, ServeError> {
+    let address = SocketAddr::new(main.ip(), port);
+    bind(address, config.listen_backlog).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => ServeError::FurtherPortInUse { address, setting },
+        _ => ServeError::Address { host: address.ip().to_string(), port, source },
+    })
+}
+
 /// The first address of the host.
 async fn resolve(config: &Config) -> Result<SocketAddr, ServeError> {
     let wrong = |source| ServeError::Address { host: config.host.clone(), port: config.port, source };

@@ -15,26 +15,35 @@ use gesta_core::{AppendError, ReadError};
 
 use crate::{auth::Denied, cursor::CursorError, quota::Exceeded};
 
-/// Why a handler refuses, as the client will read it.
+/// Why a handler refuses, as the client will read it: `application/problem+json`, with the path that was asked for.
+///
+/// ```
+/// use gesta_api::{Code, Problem};
+/// use gesta_server::Failure;
+///
+/// let problem = Problem::of_rule(409, "AlreadyConfirmed", "the order is confirmed: it takes no more items");
+/// assert_eq!(Failure::from(problem).code(), None, "a rule of the program is no code of Gesta's");
+/// assert_eq!(Failure::new(Code::InvalidField, "quantity is 0: give 1 or more").code(), Some(Code::InvalidField));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     problem: Box<Problem>,
     retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// Refused for this reason.
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Problem::new(code, detail).into()
     }
 
     /// Refused for a field of the body.
-    pub(crate) fn field(detail: impl Into<String>) -> Self {
+    pub fn field(detail: impl Into<String>) -> Self {
         Problem::field(detail).into()
     }
 
     /// Refused for the path, the query or a header.
-    pub(crate) fn request(detail: impl Into<String>) -> Self {
+    pub fn request(detail: impl Into<String>) -> Self {
         Self::new(Code::MalformedRequest, detail)
     }
 
@@ -43,8 +52,8 @@ impl Failure {
         *self.problem
     }
 
-    /// Why, by its stable name.
-    pub(crate) fn code(&self) -> Option<Code> {
+    /// Why, by its stable name; `None` for a rule of a program's own.
+    pub fn code(&self) -> Option<Code> {
         self.problem.code()
     }
 }
@@ -118,7 +127,8 @@ impl From<GroupError> for Failure {
 impl IntoResponse for Failure {
     /// Without a body yet: [`write_problems`] knows the path it belongs to.
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.problem.status).expect("every code has a legal status");
+        // Every code has a legal status; a rule of a program may have forgotten.
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_millis().div_ceil(1000).clamp(1, 3600);

@@ -86,6 +86,15 @@ fn about() -> Guarded<App> {
         .routes(Needs(May::StreamReadMetadata), routes!(stats::recent))
 }
 
+/// The routes of the further listener: how the server fares.
+pub(crate) fn watched() -> Guarded<App> {
+    empty()
+        .routes(Open, routes!(info::health))
+        .routes(Open, routes!(info::live))
+        .routes(Open, routes!(info::ready))
+        .routes(Needs(May::MetricsRead), routes!(info::metrics))
+}
+
 fn event_service() -> Guarded<App> {
     empty()
         .routes(Needs(May::StreamAppend), routes!(publish::publish))

@@ -15,6 +15,7 @@
 
 use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use axum::Router;
 use futures_util::future::BoxFuture;
 use gesta::Groups;
 use gesta_core::{DurabilityClass, SystemClock};
@@ -22,9 +23,9 @@ use gesta_file::Options;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
 use crate::{
-    app::{Parts, app},
     backend::Backend,
     config::Config,
+    embed::Server,
     error::ServeError,
     listen,
     rim::{Rim, Serving},
@@ -41,6 +42,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 pub struct Running {
     report: Report,
     serving: Serving,
+    further: Option<Serving>,
     watch: Watch,
     groups: Arc<Groups>,
     close: BoxFuture<'static, Result<(), String>>,
@@ -52,6 +54,8 @@ pub struct Running {
 pub struct Report {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where the further listener for metrics and health is, if there is one.
+    pub metrics: Option<SocketAddr>,
     /// Where its data is; `None` in memory.
     pub folder: Option<PathBuf>,
     /// What an acknowledgement survives.
@@ -98,21 +102,9 @@ pub async fn serve_on(
 pub async fn start_on(
     listener: TcpListener,
     backend: Backend,
-    mut config: Config,
+    config: Config,
 ) -> Result<Running, ServeError> {
-    let address = listen::address(&config, &listener)?;
-    config.max_connections = listen::connections_that_fit(config.max_connections);
-    let keys = listen::keys_path(&config, backend.folder.as_deref());
-    let rim = Rim::new(config, address, keys.as_deref())?;
-    let durability = backend.store.capabilities().durability;
-    let report =
-        Report { address, folder: backend.folder.clone(), durability, keys: !rim.authority.is_open() };
-    let groups = open_groups(&backend).await?;
-    let parts = Parts::new(&rim, &backend, Arc::clone(&groups));
-    let lost = |source| ServeError::Address { host: address.ip().to_string(), port: address.port(), source };
-    let watch = Watch(tokio::spawn(watch_groups(Arc::clone(&groups), Arc::clone(&rim.telemetry))));
-    let serving = rim.start(listener, app(parts)).map_err(lost)?;
-    Ok(Running { report, serving, watch, groups, close: backend.close })
+    Server::new(backend, config).start_on(listener).await
 }
 
 /// The groups of a backend, run by this process.
@@ -126,6 +118,15 @@ pub(crate) fn open_groups(
         let opened = Groups::open(store, checkpoints, Arc::new(SystemClock), owner).await;
         opened.map_err(|error| ServeError::Groups { reason: error.to_string() })
     }
+}
+
+fn serve_at(rim: Rim, listener: TcpListener, router: Router) -> Result<Serving, ServeError> {
+    let address = listener.local_addr().ok();
+    rim.start(listener, router).map_err(|source| {
+        let (host, port) =
+            address.map_or_else(Default::default, |address| (address.ip().to_string(), address.port()));
+        ServeError::Address { host, port, source }
+    })
 }
 
 /// A task that ends with its owner.
@@ -149,6 +150,29 @@ async fn watch_groups(groups: Arc<Groups>, telemetry: Arc<Telemetry>) {
 }
 
 impl Running {
+    /// Serves these routers on these listeners, the second on the further one.
+    pub(crate) fn begin(
+        rim: Rim,
+        backend: Backend,
+        groups: Arc<Groups>,
+        (main, further): (TcpListener, Option<TcpListener>),
+        (routes, watched): (Router, Router),
+    ) -> Result<Self, ServeError> {
+        let durability = backend.store.capabilities().durability;
+        let keys = !rim.authority.is_open();
+        let watch = Watch(tokio::spawn(watch_groups(Arc::clone(&groups), Arc::clone(&rim.telemetry))));
+        let further = further.map(|listener| serve_at(rim.clone(), listener, watched)).transpose()?;
+        let serving = serve_at(rim, main, routes)?;
+        let report = Report {
+            address: serving.address(),
+            metrics: further.as_ref().map(Serving::address),
+            folder: backend.folder.clone(),
+            durability,
+            keys,
+        };
+        Ok(Self { report, serving, further, watch, groups, close: backend.close })
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.report.address
@@ -164,7 +188,7 @@ impl Running {
         &self.report
     }
 
-    async fn until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    pub(crate) async fn until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let Report { address, durability, keys, .. } = self.report;
         tracing::info!(%address, ?durability, keys, "started");
         shutdown.await;
@@ -177,7 +201,14 @@ impl Running {
     /// Stops in good order: no new connections, the requests in flight, then the groups' checkpoints and the
     /// store. Takes at most the configured drain time, and 10 s for groups and store.
     pub async fn stop(self) -> Result<(), ServeError> {
-        let cut = self.serving.stop().await;
+        let further = async {
+            match self.further {
+                Some(further) => further.stop().await,
+                None => 0,
+            }
+        };
+        let (cut, cut_there) = tokio::join!(self.serving.stop(), further);
+        let cut = cut + cut_there;
         if cut > 0 {
             tracing::warn!(connections = cut, "connections were cut: they did not end in time");
         }
@@ -195,7 +226,7 @@ impl Running {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, folder, durability, keys } = self;
+        let Self { address, metrics, folder, durability, keys } = self;
         let place =
             folder.as_ref().map_or_else(|| "memory".to_owned(), |folder| folder.display().to_string());
         let survives = match durability {
@@ -207,6 +238,9 @@ impl fmt::Display for Report {
         let who = if *keys { "callers with a key" } else { "everybody who reaches it, any tenant" };
         writeln!(f, "gesta {} on http://{address}", env!("CARGO_PKG_VERSION"))?;
         writeln!(f, "  data      {place}: {survives}")?;
+        if let Some(metrics) = metrics {
+            writeln!(f, "  metrics   http://{metrics}/metrics")?;
+        }
         write!(f, "  open to   {who}")
     }
 }

@@ -79,6 +79,12 @@ impl Telemetry {
         })
     }
 
+    /// Runs `work` with these metrics as the recorder of the macros of the crate `metrics`: what it makes and counts
+    /// is shown by `/metrics`. Labels must come from closed sets.
+    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        with_local_recorder(&self.recorder, work)
+    }
+
     /// So many events were appended for the first time, in this time from request to durable.
     pub fn published(&self, events: usize, took: Duration) {
         self.published.increment(events as u64);

@@ -10,7 +10,7 @@ use axum::{
 use utoipa::openapi::{OpenApi, extensions::Extensions, path::Operation};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
-use super::Permission;
+use super::{Permission, Routes};
 use crate::gate;
 
 /// What a route asks of its caller.
@@ -86,7 +86,17 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
 
     /// The router, ready for the layers of the rim.
     pub fn with_state(self, state: S) -> Router {
-        self.router.with_state::<()>(state).split_for_parts().0
+        self.ready(state).into_router()
+    }
+
+    /// The routes with the state their handlers share, ready to be served: by [`Server::with_routes`] next to Gesta's
+    /// own.
+    ///
+    /// [`Server::with_routes`]: crate::Server::with_routes
+    pub fn ready(self, state: S) -> Routes {
+        let Self { router, declared } = self;
+        let (router, document) = router.with_state::<()>(state).split_for_parts();
+        Routes { router, declared, document }
     }
 }
 

@@ -99,6 +99,13 @@ impl Value for Option<PathBuf> {
     }
 }
 
+impl Value for Option<u16> {
+    const EXPECTED: &'static str = "write a port";
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+    }
+}
+
 impl Value for Vec<String> {
     const EXPECTED: &'static str = "write texts separated by commas";
     fn read(text: &str) -> Option<Self> {

@@ -1,11 +1,15 @@
 //! The headers that appends understand.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use gesta_api::Code;
 use gesta_core::{ExpectedVersion, Metadata, Tenant, Version};
 use uuid::{Uuid, uuid};
 
-use crate::{extract::header_text, problem::Failure};
+pub(crate) use crate::extract::etag;
+use crate::{
+    extract::{header_text, unquoted},
+    problem::Failure,
+};
 
 /// What event ids are made in that come from an `Idempotency-Key`. Never changes: a retry must make the same ids.
 const NAMESPACE: Uuid = uuid!("6f1e2c1a-3d0b-5d57-9a55-2f5c0f9c7b11");
@@ -110,21 +114,10 @@ fn none_match_header(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Fai
     }
 }
 
-fn unquoted(text: &str) -> Option<Version> {
-    let number = text.trim().strip_prefix('"')?.strip_suffix('"')?;
-    number.parse().ok().map(Version::new)
-}
-
 /// Whether the reader has this version already, by its `If-None-Match`.
 pub(crate) fn is_current(headers: &HeaderMap, version: Version) -> bool {
     let Ok(Some(text)) = header_text(headers, "if-none-match") else { return false };
     text.split(',').any(|tag| unquoted(tag.trim().trim_start_matches("W/")) == Some(version))
-}
-
-/// The `ETag` of a version.
-pub(crate) fn etag(version: Version) -> (header::HeaderName, HeaderValue) {
-    let value = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits and quotes are ASCII");
-    (header::ETAG, value)
 }
 
 #[cfg(test)]

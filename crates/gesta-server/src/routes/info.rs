@@ -1,5 +1,7 @@
 //! What the server is and how it fares.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -9,6 +11,7 @@ use gesta_api::{Code, Endpoints, Health, HealthStatus, Problem, ServiceInfo, Sto
 
 use crate::{
     app::App,
+    embed::{Check, worse},
     extract::{PathText, json},
     health::{HealthReport, Status},
     problem::Failure,
@@ -16,9 +19,9 @@ use crate::{
 
 /// What the server is
 #[utoipa::path(get, path = "/", tag = "server", responses((status = 200, body = ServiceInfo)))]
-pub(crate) async fn root() -> Response {
+pub(crate) async fn root(State(app): State<App>) -> Response {
     let info = ServiceInfo {
-        service: "gesta".into(),
+        service: app.parts.added.name.to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         description: "An event service and event store on one durable log".into(),
         endpoints: Endpoints {
@@ -43,18 +46,29 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
     let store_check = store.failed.clone().unwrap_or_else(|| "ok".into());
     let behind = store.head.get().saturating_sub(store.indexed.get());
     let index_check = if behind == 0 { "ok".into() } else { format!("{behind} events behind") };
-    let (status, code) = match status {
-        Status::Healthy => (HealthStatus::Healthy, StatusCode::OK),
-        Status::Degraded => (HealthStatus::Degraded, StatusCode::OK),
-        Status::Unhealthy => (HealthStatus::Unhealthy, StatusCode::SERVICE_UNAVAILABLE),
+    let mut status = match status {
+        Status::Healthy => HealthStatus::Healthy,
+        Status::Degraded => HealthStatus::Degraded,
+        Status::Unhealthy => HealthStatus::Unhealthy,
+    };
+    let mut checks: BTreeMap<String, String> =
+        [("store".into(), store_check), ("index".into(), index_check)].into();
+    for Check { name, ask } in &app.parts.added.checks {
+        let (part, told) = ask().told();
+        status = worse(status, part);
+        checks.insert(name.clone(), told);
+    }
+    let code = match status {
+        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
     };
     let health = Health {
-        service: "gesta".into(),
+        service: app.parts.added.name.to_string(),
         status,
         version: env!("CARGO_PKG_VERSION").into(),
         timestamp,
         uptime_seconds,
-        checks: [("store".into(), store_check), ("index".into(), index_check)].into(),
+        checks,
         store: Some(StoreHealth {
             head: store.head.get(),
             indexed: store.indexed.get(),
@@ -108,9 +122,9 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
 
 /// This document
 #[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, body = Object)))]
-pub(crate) async fn openapi() -> Response {
+pub(crate) async fn openapi(State(app): State<App>) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, crate::openapi::text()).into_response()
+    (kind, app.parts.added.document.to_string()).into_response()
 }
 
 /// What a problem code means

@@ -1,0 +1,50 @@
+//! How a part of a server fares that only the application knows of.
+
+use std::sync::Arc;
+
+use gesta_api::HealthStatus;
+
+/// How a part fares, for `/health`. The whole fares no better than its worst part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All is well.
+    Healthy,
+    /// It does less than everything: `/health` says so, and still answers 200.
+    Degraded {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// It does nothing: `/health` answers 503.
+    Unhealthy {
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+}
+
+/// A part by its name, and how to ask it. Asking is cheap and never waits.
+#[derive(Clone)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    pub(crate) ask: Arc<dyn Fn() -> Part + Send + Sync>,
+}
+
+impl Part {
+    /// In a word, and in a sentence.
+    pub(crate) fn told(self) -> (HealthStatus, String) {
+        match self {
+            Self::Healthy => (HealthStatus::Healthy, "ok".to_owned()),
+            Self::Degraded { reason } => (HealthStatus::Degraded, reason),
+            Self::Unhealthy { reason } => (HealthStatus::Unhealthy, reason),
+        }
+    }
+}
+
+/// The worse of two.
+pub(crate) fn worse(one: HealthStatus, other: HealthStatus) -> HealthStatus {
+    use HealthStatus::{Degraded, Healthy, Unhealthy};
+    match (one, other) {
+        (Unhealthy, _) | (_, Unhealthy) => Unhealthy,
+        (Degraded, _) | (_, Degraded) => Degraded,
+        (Healthy, Healthy) => Healthy,
+    }
+}
