@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_core::{CheckpointStore, Clock, EventHandler, EventStore};
+use gesta_core::{CheckpointStore, Clock, EventHandler, EventStore, Position};
 use tokio::sync::watch;
 
 use crate::Start;
@@ -14,6 +14,7 @@ mod lease;
 mod run;
 mod skipped;
 mod status;
+mod tally;
 
 pub use handle::ProcessorHandle;
 pub use status::{ProcessorState, ProcessorStatus};
@@ -95,6 +96,8 @@ pub struct ProcessorOptions {
     pub attempts: Option<u32>,
     /// What a permanent failure leads to.
     pub on_failure: OnFailure,
+    /// Where it ends: it stops once everything up to here is handled. `None`, the default, goes on for ever.
+    pub until: Option<Position>,
     /// How long a stop waits for the handler: 10 s. Then the call is dropped, and its batch comes again.
     pub grace: Duration,
 }
@@ -121,6 +124,7 @@ impl Default for ProcessorOptions {
             longest_delay: Duration::from_secs(10),
             attempts: None,
             on_failure: OnFailure::Stop,
+            until: None,
             grace: Duration::from_secs(10),
         }
     }

@@ -45,6 +45,7 @@ pub struct Subscription {
     store: Arc<dyn EventStore>,
     filter: Filter,
     position: Position,
+    up_to: Position,
     wakeups: Wakeups,
 }
 
@@ -61,12 +62,18 @@ impl Subscription {
     /// The events that pass, from the first on.
     pub fn new(store: Arc<dyn EventStore>, filter: Filter) -> Self {
         let wakeups = store.wakeups();
-        Self { store, filter, position: Position::START, wakeups }
+        Self { store, filter, position: Position::START, up_to: Position::new(u64::MAX), wakeups }
     }
 
     /// Only events behind this position: [`Batch::position`] of the last batch that was dealt with.
     pub fn after(mut self, position: Position) -> Self {
         self.position = position;
+        self
+    }
+
+    /// Only events up to this position: nothing is ever ready behind it.
+    pub fn up_to(mut self, position: Position) -> Self {
+        self.up_to = position;
         self
     }
 
@@ -96,7 +103,7 @@ impl Subscription {
 
     /// The next batch if the log has gone on, without waiting for it to. Cancel-safe, too.
     pub async fn ready_batch(&mut self, max: usize) -> Result<Option<Batch>, ReadError> {
-        let head = self.store.head().await?.position;
+        let head = self.store.head().await?.position.min(self.up_to);
         if head <= self.position {
             return Ok(None);
         }

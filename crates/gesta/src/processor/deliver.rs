@@ -3,33 +3,45 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use gesta_core::{HandlerError, RecordedEvent};
+use gesta_core::{Checkpoint, Epoch, HandlerError, Position, RecordedEvent, Saved, Turn};
 
-use super::{OnFailure, ProcessorState, backoff, run::Loop};
+use super::{OnFailure, ProcessorState, backoff, run::Loop, tally::Standing};
 
 /// What became of some events.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Delivered {
     /// All are handled or left out.
     Handled,
-    /// They cannot be handled, and may not be left out.
+    /// They cannot be handled, because of one of them.
     Failed(String),
+    /// No event can be handled, so none may be left out.
+    Unusable(String),
+    /// Another owner has the checkpoint.
+    TakenOver(String),
     /// The loop is to stop; nothing of them counts as handled.
     Stopping,
 }
 
 impl Loop {
-    /// Gives a batch to the handler, as often as needed.
-    pub(super) async fn deliver(&self, events: &[RecordedEvent]) -> Delivered {
-        let failed = self.attempt(events).await;
+    /// Gives a batch that reaches up to `position` to the handler, as often as needed.
+    pub(super) async fn deliver(
+        &self,
+        epoch: Epoch,
+        events: &[RecordedEvent],
+        position: Position,
+        standing: &mut Standing,
+    ) -> Delivered {
+        let failed = self.attempt(epoch, events, position, standing).await;
         let (Delivered::Failed(reason), OnFailure::Skip) = (&failed, self.options().on_failure) else {
             return failed;
         };
         if let [event] = events {
             return self.skip(event, reason).await;
         }
-        for event in events {
-            let delivered = Box::pin(self.deliver(std::slice::from_ref(event))).await;
+        for (at, event) in events.iter().enumerate() {
+            let reached = if at + 1 == events.len() { position } else { event.position };
+            let one = std::slice::from_ref(event);
+            let delivered = Box::pin(self.deliver(epoch, one, reached, standing)).await;
             if delivered != Delivered::Handled {
                 return delivered;
             }
@@ -38,13 +50,26 @@ impl Loop {
     }
 
     /// Calls the handler until it succeeds or there is no point in going on.
-    async fn attempt(&self, events: &[RecordedEvent]) -> Delivered {
+    async fn attempt(
+        &self,
+        epoch: Epoch,
+        events: &[RecordedEvent],
+        position: Position,
+        standing: &mut Standing,
+    ) -> Delivered {
         let mut delays = backoff::delays(self.options());
         let mut attempt = 0;
         loop {
-            let reason = match self.call(events).await {
+            let tally = standing.tally.with(events, self.now());
+            let checkpoint = Checkpoint { position, state: tally.to_bytes() };
+            let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
+            let reason = match self.call(events, &turn).await {
                 None => return Delivered::Stopping,
-                Some(Ok(())) => {
+                Some(Ok(saved)) => {
+                    standing.tally = tally;
+                    if saved == Saved::Yes {
+                        standing.saved = position;
+                    }
                     self.report(|status| {
                         status.state = ProcessorState::Running;
                         status.handled += events.len() as u64;
@@ -52,9 +77,13 @@ impl Loop {
                     return Delivered::Handled;
                 }
                 Some(Err(HandlerError::Transient(reason))) => reason,
+                Some(Err(HandlerError::TakenOver(reason))) => return Delivered::TakenOver(reason),
                 Some(Err(error)) => {
                     self.failed(&error.to_string());
-                    return Delivered::Failed(error.to_string());
+                    return match error {
+                        HandlerError::Unusable(reason) => Delivered::Unusable(reason),
+                        error => Delivered::Failed(error.to_string()),
+                    };
                 }
             };
             attempt += 1;
@@ -73,8 +102,8 @@ impl Loop {
     }
 
     /// Calls the handler once; `None` when a stop did not want to wait for it any longer. A panic is a permanent failure.
-    async fn call(&self, events: &[RecordedEvent]) -> Option<Result<(), HandlerError>> {
-        let call = AssertUnwindSafe(self.handler().handle(events)).catch_unwind();
+    async fn call(&self, events: &[RecordedEvent], turn: &Turn) -> Option<Result<Saved, HandlerError>> {
+        let call = AssertUnwindSafe(self.handler().handle_and_save(events, turn)).catch_unwind();
         tokio::select! {
             biased;
             done = call => Some(done.unwrap_or_else(|panic| Err(HandlerError::Permanent(said(&*panic))))),

@@ -24,7 +24,9 @@ pub(super) enum Wish {
 impl ProcessorHandle {
     /// How it fares now.
     pub fn status(&self) -> ProcessorStatus {
-        self.status.borrow().clone().seen(self.hints.latest())
+        let mut status = self.status.borrow().clone();
+        status.measure(self.hints.latest());
+        status
     }
 
     /// Waits until its status is as asked for, or it has ended; answers with the status.
@@ -32,6 +34,11 @@ impl ProcessorHandle {
         let mut status = self.status.clone();
         let found = status.wait_for(is).await.map(|status| status.clone());
         found.unwrap_or_else(|_| self.status())
+    }
+
+    /// Its status as it changes, without holding it.
+    pub(crate) fn watch(&self) -> watch::Receiver<ProcessorStatus> {
+        self.status.clone()
     }
 
     /// Lets it finish its batch and wait until it is told to go on. It keeps its claim, so no other process runs it.

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use gesta_core::{
     Checkpoint, CheckpointError, CheckpointKey, Epoch, EventHandler, EventStore, Filter, Position, Tenant,
+    Timestamp,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -13,14 +13,12 @@ use super::{
     deliver::Delivered,
     handle::Wish,
     lease::{Lease, Lost},
+    tally::{Standing, Tally},
 };
 use crate::{Batch, Start, Subscription, planted};
 
 /// Progress without events is saved after so many positions, not each time.
 const PROGRESS: u64 = 10_000;
-
-/// The state of every checkpoint of a processor: tells one that stands at the start from none.
-const BEGUN: &[u8] = b"processor";
 
 /// A processor that runs.
 pub(super) struct Loop {
@@ -102,39 +100,40 @@ impl Loop {
     }
 
     async fn process(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Result<Done, Lost> {
-        let Some(mut saved) = self.begin(lease, checkpoint).await? else { return Ok(Done::Told) };
+        let Some(mut standing) = self.begin(lease, checkpoint).await? else { return Ok(Done::Told) };
         let mut subscription =
-            Subscription::new(self.processor.store.clone(), self.filter.clone()).after(saved);
-        let mut handled = saved;
-        loop {
-            let next = lease.during(self.next(&mut subscription, handled)).await?;
-            let Some(Batch { events, position }) = next else {
-                if handled > saved {
-                    self.save(lease, handled).await?;
-                }
-                return Ok(Done::Told);
-            };
+            Subscription::new(self.processor.store.clone(), self.filter.clone()).after(standing.saved);
+        if let Some(until) = self.options().until {
+            subscription = subscription.up_to(until);
+        }
+        while self.options().until.is_none_or(|until| standing.handled < until) {
+            let next = lease.during(self.next(&mut subscription, standing.handled)).await?;
+            let Some(Batch { events, position }) = next else { break };
             if !events.is_empty() {
-                match lease.during(self.deliver(&events)).await? {
+                let epoch = lease.epoch;
+                match lease.during(self.deliver(epoch, &events, position, &mut standing)).await? {
                     Delivered::Handled => {}
                     Delivered::Stopping => return Ok(Done::Told),
-                    Delivered::Failed(reason) => return Ok(Done::Failed(reason)),
+                    Delivered::Failed(reason) | Delivered::Unusable(reason) => return Ok(Done::Failed(reason)),
+                    Delivered::TakenOver(reason) => return Err(Lost(reason)),
                 }
             }
-            handled = position;
-            if !events.is_empty() || handled.get() - saved.get() >= PROGRESS {
-                if !self.save(lease, handled).await? {
-                    return Ok(Done::Told);
-                }
-                saved = handled;
+            standing.handled = position;
+            let due = !events.is_empty() || position.get() - standing.saved.get() >= PROGRESS;
+            if due && standing.saved < position && !self.save(lease, &mut standing).await? {
+                return Ok(Done::Told);
             }
-            let age = events.last().map(|event| self.processor.clock.now().since(event.recorded_at));
-            self.report_progress(handled, age).await;
+            let age = events.last().map(|event| self.now().since(event.recorded_at));
+            self.report_progress(&standing, age).await;
         }
+        if standing.handled > standing.saved {
+            self.save(lease, &mut standing).await?;
+        }
+        Ok(Done::Told)
     }
 
     /// Where to begin; it is saved when it had to be decided. `None` when it is told to stop.
-    async fn begin(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Result<Option<Position>, Lost> {
+    async fn begin(&self, lease: &mut Lease, checkpoint: Checkpoint) -> Result<Option<Standing>, Lost> {
         self.report(|status| status.state = ProcessorState::Running);
         let begun = !checkpoint.state.is_empty();
         let position = match self.options().start {
@@ -151,11 +150,13 @@ impl Loop {
                 }
             },
         };
-        if !begun && !self.save(lease, position).await? {
+        let tally = Tally::from_bytes(&checkpoint.state);
+        let mut standing = Standing { saved: position, handled: position, tally };
+        if !begun && !self.save(lease, &mut standing).await? {
             return Ok(None);
         }
-        self.report_progress(position, None).await;
-        Ok(Some(position))
+        self.report_progress(&standing, None).await;
+        Ok(Some(standing))
     }
 
     /// The next batch, filled up for as long as a partial one may wait; `None` when it is told to stop.
@@ -198,11 +199,16 @@ impl Loop {
     }
 
     /// Saves where it stands, however long that takes; `false` when it is told to stop before.
-    async fn save(&self, lease: &mut Lease, position: Position) -> Result<bool, Lost> {
-        let position = if planted::armed("checkpoint_plus_one") { position.next() } else { position };
+    async fn save(&self, lease: &mut Lease, standing: &mut Standing) -> Result<bool, Lost> {
+        let handled = standing.handled;
+        let position = if planted::armed("checkpoint_plus_one") { handled.next() } else { handled };
+        let state = standing.tally.to_bytes();
         for delay in backoff::delays(self.options()) {
-            match lease.save(Checkpoint { position, state: Bytes::from_static(BEGUN) }).await {
-                Ok(saved) => return saved.map(|()| true),
+            match lease.save(Checkpoint { position, state: state.clone() }).await {
+                Ok(saved) => {
+                    standing.saved = handled;
+                    return saved.map(|()| true);
+                }
                 Err(error) => self.failed(&error.to_string()),
             }
             if lease.during(self.stops_within(delay)).await? {
@@ -212,13 +218,16 @@ impl Loop {
         Ok(false)
     }
 
-    async fn report_progress(&self, position: Position, age: Option<Duration>) {
+    async fn report_progress(&self, standing: &Standing, age: Option<Duration>) {
         // A head that cannot be read now is read after the next batch.
-        let head = self.processor.store.head().await.map_or(position, |head| head.position);
+        let head = self.processor.store.head().await.map_or(standing.handled, |head| head.position);
         self.reports.send_modify(|status| {
-            status.position = position;
+            status.position = standing.handled;
+            status.last_event = standing.tally.event;
+            status.last_handled_at = standing.tally.at.map(Timestamp::from_micros);
+            status.processed = standing.tally.processed;
             status.lag = age.unwrap_or(status.lag);
-            *status = status.clone().seen(head);
+            status.measure(head);
         });
     }
 
@@ -287,6 +296,14 @@ impl Loop {
 
     pub(super) fn store(&self) -> &Arc<dyn EventStore> {
         &self.processor.store
+    }
+
+    pub(super) fn key(&self) -> &CheckpointKey {
+        &self.key
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.processor.clock.now()
     }
 
     pub(super) fn tenant(&self) -> &Tenant {

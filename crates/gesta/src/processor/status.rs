@@ -88,12 +88,11 @@ impl ProcessorStatus {
     }
 
     /// Measures the lag anew.
-    pub(super) fn seen(mut self, head: Position) -> Self {
+    pub(super) fn measure(&mut self, head: Position) {
         self.head = self.head.max(head).max(self.position);
         self.lag_events = self.head.get() - self.position.get();
         if self.lag_events == 0 {
             self.lag = Duration::ZERO;
         }
-        self
     }
 }
