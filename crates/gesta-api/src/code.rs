@@ -65,11 +65,16 @@ codes! {
     StreamNotFound "stream_not_found" 404 false "The stream has no event";
     EventNotFound "event_not_found" 404 false "There is no such event";
     GroupNotFound "group_not_found" 404 false "There is no such group";
+    ProcessorNotFound "processor_not_found" 404 false "There is no such processor";
+    CategoryNotFound "category_not_found" 404 false "The server folds no aggregates of this category";
+    AggregateNotFound "aggregate_not_found" 404 false "There is no such aggregate, or not yet at that version or time";
     MethodNotAllowed "method_not_allowed" 405 false "The route does not take this method";
     RequestTimeout "request_timeout" 408 true "The request did not arrive in time";
     EventIdTaken "event_id_taken" 409 false "The event id is taken by other content";
     BatchPartlyKnown "batch_partly_known" 409 false "Some events of the batch were appended before";
     GroupExists "group_exists" 409 false "The group exists with another definition";
+    RebuildRunning "rebuild_running" 409 false "The read model is being rebuilt already";
+    NoFormerGeneration "no_former_generation" 409 false "The read model has no generation to go back to";
     LeaseLost "lease_lost" 409 false "The delivery is no longer leased to the caller";
     CursorOfAnotherLog "cursor_of_another_log" 410 false "The cursor belongs to another life of the log";
     VersionConflict "version_conflict" 412 false "The stream is not at the expected version";
@@ -84,6 +89,7 @@ codes! {
     HeadersTooLarge "headers_too_large" 431 false "The request head is larger than the server takes";
     Internal "internal" 500 false "The server has a defect";
     StoreDamaged "store_damaged" 500 false "Stored data is damaged";
+    EventNotUnderstood "event_not_understood" 500 false "A stored event is not understood by the program";
     Overloaded "overloaded" 503 true "The server takes no more work now";
     StoreBusy "store_busy" 503 true "The store is busy and stored nothing";
     StoreUnavailable "store_unavailable" 503 true "The store cannot be used now";

@@ -22,6 +22,7 @@
 
 #![allow(clippy::result_large_err, reason = "a problem ends its request, so its size is no matter")]
 
+mod aggregate;
 mod append;
 mod code;
 mod delivery;
@@ -31,11 +32,17 @@ mod group;
 mod info;
 mod page;
 mod problem;
+mod processor;
 mod publish;
 mod query;
 mod strict;
 mod subscription;
+mod types;
 
+pub use aggregate::{
+    AggregateCategories, AggregateDiff, AggregateState, DiffQuery, FieldChange, FieldHistory, FieldQuery,
+    FieldSet, StateQuery,
+};
 pub use append::{
     AppendRequest, AppendedReply, BatchAppendRequest, BatchAppendedEvent, BatchAppendedReply, EventToAppend,
     PlacedEvent, StreamToAppend,
@@ -54,6 +61,7 @@ pub use info::{
 };
 pub use page::{LogInfo, LogPage, StreamHead, StreamPage, StreamSummary, StreamsPage};
 pub use problem::Problem;
+pub use processor::{Processor, ProcessorKind, ProcessorState, Processors, Progress, Rebuild};
 pub use publish::{
     AcceptedEvent, AggregateEvent, Durability, DurabilityGiven, PublishBatchReply, PublishBatchRequest,
     PublishRequest, Published,
@@ -61,3 +69,4 @@ pub use publish::{
 pub use query::{LogQuery, StreamQuery, StreamsQuery, consumer_of, recent_limit};
 pub use strict::{check_json, parse};
 pub use subscription::{SubscribeRequest, Subscribed};
+pub use types::{KnownType, KnownTypes};

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::Problem;
 
-mod text;
+pub(crate) mod text;
 
 use text::{Writer, direction, direction_text, each, illegal, limit, once, pairs, priority, unknown};
 

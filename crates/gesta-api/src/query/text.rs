@@ -7,10 +7,10 @@ use percent_encoding::percent_decode_str;
 
 use crate::{Code, Problem};
 
-pub(super) type Pair = Result<(String, Vec<String>), Problem>;
+pub(crate) type Pair = Result<(String, Vec<String>), Problem>;
 
 /// The parameters, decoded. Commas are separators only where they are not encoded, so any text can be written.
-pub(super) fn pairs(query: &str) -> impl Iterator<Item = Pair> + '_ {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = Pair> + '_ {
     query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
         let parts = text.split(',').map(decode).collect::<Result<_, _>>()?;
@@ -24,17 +24,17 @@ fn decode(text: &str) -> Result<String, Problem> {
     decoded.map(Into::into).map_err(|_| Problem::new(Code::MalformedRequest, "the query is not UTF-8"))
 }
 
-pub(super) fn illegal(key: &str, why: impl Display) -> Problem {
+pub(crate) fn illegal(key: &str, why: impl Display) -> Problem {
     Problem::new(Code::MalformedRequest, format!("illegal query parameter {key:?}: {why}"))
 }
 
-pub(super) fn unknown(key: &str) -> Problem {
+pub(crate) fn unknown(key: &str) -> Problem {
     let key: String = key.chars().take(100).collect();
     Problem::new(Code::MalformedRequest, format!("unknown query parameter {key:?}: see /openapi.json"))
 }
 
 /// Reads a parameter that may come once. Its commas are its own.
-pub(super) fn once<T: FromStr<Err: Display>>(
+pub(crate) fn once<T: FromStr<Err: Display>>(
     field: &mut Option<T>,
     key: &str,
     parts: &[String],
@@ -46,11 +46,11 @@ pub(super) fn once<T: FromStr<Err: Display>>(
     Ok(())
 }
 
-pub(super) fn each<T: FromStr<Err: Display>>(key: &str, parts: &[String]) -> Result<Vec<T>, Problem> {
+pub(crate) fn each<T: FromStr<Err: Display>>(key: &str, parts: &[String]) -> Result<Vec<T>, Problem> {
     parts.iter().map(|part| part.parse().map_err(|error| illegal(key, error))).collect()
 }
 
-pub(super) fn limit(field: &mut Option<usize>, parts: &[String]) -> Result<(), Problem> {
+pub(crate) fn limit(field: &mut Option<usize>, parts: &[String]) -> Result<(), Problem> {
     once(field, "limit", parts)?;
     if field.is_some_and(|limit| (1..=limits::PAGE_EVENTS).contains(&limit)) {
         return Ok(());
@@ -58,7 +58,7 @@ pub(super) fn limit(field: &mut Option<usize>, parts: &[String]) -> Result<(), P
     Err(illegal("limit", format!("ask for 1 to {}, then for the next page", limits::PAGE_EVENTS)))
 }
 
-pub(super) fn direction(field: &mut Option<Direction>, parts: &[String]) -> Result<(), Problem> {
+pub(crate) fn direction(field: &mut Option<Direction>, parts: &[String]) -> Result<(), Problem> {
     match parts {
         [one] if one == "forwards" => *field = Some(Direction::Forwards),
         [one] if one == "backwards" => *field = Some(Direction::Backwards),
@@ -67,24 +67,24 @@ pub(super) fn direction(field: &mut Option<Direction>, parts: &[String]) -> Resu
     Ok(())
 }
 
-pub(super) fn direction_text(direction: Direction) -> &'static str {
+pub(crate) fn direction_text(direction: Direction) -> &'static str {
     match direction {
         Direction::Forwards => "forwards",
         Direction::Backwards => "backwards",
     }
 }
 
-pub(super) fn priority(key: &str, parts: &[String]) -> Result<Priority, Problem> {
+pub(crate) fn priority(key: &str, parts: &[String]) -> Result<Priority, Problem> {
     let level = parts.first().and_then(|text| text.parse().ok()).and_then(Priority::new);
     level.ok_or_else(|| illegal(key, "write 1 (highest) to 5 (lowest)"))
 }
 
 /// Writes parameters with everything encoded that is not plain.
 #[derive(Default)]
-pub(super) struct Writer(pub(super) String);
+pub(crate) struct Writer(pub(crate) String);
 
 impl Writer {
-    pub(super) fn one(&mut self, key: &str, value: Option<impl Display>) {
+    pub(crate) fn one(&mut self, key: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             let separator = if self.0.is_empty() { "" } else { "&" };
             let (key, value) = (encode(key), encode(&value.to_string()));
@@ -92,7 +92,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn each(&mut self, key: &str, values: &[impl Display]) {
+    pub(crate) fn each(&mut self, key: &str, values: &[impl Display]) {
         values.iter().for_each(|value| self.one(key, Some(value)));
     }
 }

@@ -1,0 +1,240 @@
+//! Aggregates: the state that events add up to, at any version and time.
+
+use gesta_core::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::{
+    Problem,
+    query::text::{Writer, illegal, once, pairs, unknown},
+};
+
+/// The kinds of aggregates that a server knows how to fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AggregateCategories {
+    /// The categories of their streams, by name.
+    pub categories: Vec<String>,
+}
+
+/// What the events of an aggregate add up to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AggregateState {
+    /// The category of its stream.
+    pub category: String,
+    /// Its id: what stands behind the category in the name of its stream.
+    pub id: String,
+    /// The version that is shown; also the `ETag`.
+    pub version: u64,
+    /// When the event of that version happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The state.
+    pub state: Value,
+}
+
+/// What has changed between two versions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AggregateDiff {
+    /// The category of the stream.
+    pub category: String,
+    /// The aggregate's id.
+    pub id: String,
+    /// The one version; 0 is before the first event.
+    pub from: u64,
+    /// The other version.
+    pub to: u64,
+    /// What differs, in the order of the paths.
+    pub changes: Vec<FieldChange>,
+}
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldChange {
+    /// Where in the state: a JSON pointer (RFC 6901).
+    pub path: String,
+    /// What was there; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What is there; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+/// Which events set a field, oldest first; the last one explains what is there now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldHistory {
+    /// The category of the stream.
+    pub category: String,
+    /// The aggregate's id.
+    pub id: String,
+    /// The field: a JSON pointer (RFC 6901); empty for the whole state.
+    pub field: String,
+    /// The events that changed it.
+    pub changes: Vec<FieldSet>,
+}
+
+/// An event that set a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldSet {
+    /// Its version.
+    pub version: u64,
+    /// Its id.
+    pub event_id: Uuid,
+    /// The name of its kind.
+    pub event_type: String,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Who caused it, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// What was there; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What is there since; absent when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+/// Which state to show: the latest when nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StateQuery {
+    /// At this version.
+    #[param(minimum = 1)]
+    pub version: Option<u64>,
+    /// At this time: with the events that had happened by then.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub at: Option<Timestamp>,
+}
+
+/// Which two versions to compare.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiffQuery {
+    /// The one version; 0, before the first event, when absent.
+    pub from: Option<u64>,
+    /// The other version; the latest when absent.
+    pub to: Option<u64>,
+}
+
+/// Which field to explain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FieldQuery {
+    /// A JSON pointer (RFC 6901), such as `/status`; the whole state when absent.
+    pub field: Option<String>,
+}
+
+impl StateQuery {
+    /// Reads a query. Fails on an unknown, repeated or illegal parameter, and on both at once.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut made = Self::default();
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "version" => once(&mut made.version, &key, &parts)?,
+                "at" => once(&mut made.at, &key, &parts)?,
+                _ => return Err(unknown(&key)),
+            }
+        }
+        match made {
+            Self { version: Some(0), .. } => Err(illegal("version", "versions begin at 1")),
+            Self { version: Some(_), at: Some(_) } => {
+                Err(illegal("at", "give a version or a time, not both"))
+            }
+            made => Ok(made),
+        }
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("version", self.version);
+        out.one("at", self.at);
+        out.0
+    }
+}
+
+impl DiffQuery {
+    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut made = Self::default();
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "from" => once(&mut made.from, &key, &parts)?,
+                "to" => once(&mut made.to, &key, &parts)?,
+                _ => return Err(unknown(&key)),
+            }
+        }
+        Ok(made)
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("from", self.from);
+        out.one("to", self.to);
+        out.0
+    }
+}
+
+impl FieldQuery {
+    /// Reads a query. Fails on an unknown or repeated parameter, and on a field that is no JSON pointer.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let mut field: Option<String> = None;
+        for pair in pairs(query) {
+            let (key, parts) = pair?;
+            match key.as_str() {
+                "field" => once(&mut field, &key, &parts)?,
+                _ => return Err(unknown(&key)),
+            }
+        }
+        match &field {
+            Some(text) if !text.is_empty() && !text.starts_with('/') => {
+                Err(illegal("field", "write a JSON pointer such as /status or /items/0/quantity"))
+            }
+            _ => Ok(Self { field }),
+        }
+    }
+
+    /// Writes it, without the `?`.
+    pub fn to_query(&self) -> String {
+        let mut out = Writer::default();
+        out.one("field", self.field.as_ref());
+        out.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_comes_back_as_it_went() {
+        let at = "2026-01-31T08:30:00Z".parse().expect("a time");
+        for query in [
+            StateQuery { version: Some(5), at: None },
+            StateQuery { version: None, at: Some(at) },
+            StateQuery::default(),
+        ] {
+            assert_eq!(StateQuery::parse(&query.to_query()), Ok(query));
+        }
+        let diff = DiffQuery { from: Some(2), to: None };
+        assert_eq!(DiffQuery::parse(&diff.to_query()), Ok(diff));
+        let field = FieldQuery { field: Some("/items/0/a,b~1c".into()) };
+        assert_eq!(FieldQuery::parse(&field.to_query()), Ok(field));
+    }
+
+    #[test]
+    fn refuses_what_means_nothing() {
+        for bad in ["version=0", "version=x", "version=1&at=2026-01-31T08:30:00Z", "at=yesterday", "v=1"] {
+            assert!(StateQuery::parse(bad).is_err(), "{bad}");
+        }
+        assert!(DiffQuery::parse("from=-1").is_err() && DiffQuery::parse("form=1").is_err());
+        assert!(FieldQuery::parse("field=status").is_err() && FieldQuery::parse("field=%2F&x=1").is_err());
+    }
+}
