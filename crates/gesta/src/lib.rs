@@ -39,14 +39,26 @@
 //!
 //! Foreign types in the public API: those of `gesta-core`, `uuid::Uuid` and serde's traits.
 
+// The derived code names this crate.
+extern crate self as gesta;
+
+pub mod aggregate;
+pub mod command;
 mod elapsed;
+pub mod event;
 mod group;
 mod planted;
 mod processor;
 mod processors;
 mod projection;
+pub mod repository;
+pub mod snapshot;
 mod subscription;
+pub mod upcast;
 
+pub use aggregate::{Aggregate, Context, Rejection};
+pub use command::Command;
+pub use event::Event;
 pub use group::{
     Delivery, DeliveryId, GroupConsumer, GroupDefinition, GroupError, GroupInfo, GroupStatistics, Groups,
     Nack, Parked, Pull, Selection, Start,
@@ -56,4 +68,5 @@ pub use processor::{
 };
 pub use processors::{ProcessorInfo, ProcessorKind, Processors, ProcessorsError, RebuildProgress, WaitError};
 pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};
+pub use repository::Repository;
 pub use subscription::{Batch, Subscription};
