@@ -8,7 +8,9 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use gesta_core::{CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, StreamCatalog};
+use gesta_core::{
+    AliasedStore, Aliases, CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, StreamCatalog,
+};
 use gesta_file::{FileStore, OpenError, Options, StoreStatus};
 
 use crate::{
@@ -104,6 +106,15 @@ impl Backend {
     /// closes it when it stops.
     pub fn file_store(&self) -> Option<FileStore> {
         self.file.clone()
+    }
+
+    /// The same, where whoever names one spelling of a type gets all of them. A server does this with the types of its
+    /// configuration; a program whose own processors read [`Backend::store`] does it before.
+    pub fn knowing(self, aliases: &Aliases) -> Self {
+        if aliases.is_empty() {
+            return self;
+        }
+        self.with_store(|store| Arc::new(AliasedStore::new(store, aliases.clone())))
     }
 
     /// The same with another log in front, such as one that fails on purpose.

@@ -15,9 +15,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
+mod file;
 mod setting;
+
+use file::File;
+use gesta_core::Aliases;
 use setting::settings;
 pub use setting::{ConfigError, Setting};
+
+use crate::types;
 
 settings! {
     /// What a server is told at its start.
@@ -36,6 +42,10 @@ settings! {
         allow_anyone_on_the_network: bool = "false", "GESTA_ALLOW_ANYONE_ON_THE_NETWORK";
         /// Listen on the network without TLS, behind a proxy that adds it: keys and data are readable on the way.
         allow_plain_text_on_the_network: bool = "false", "GESTA_ALLOW_PLAIN_TEXT_ON_THE_NETWORK";
+        /// A TOML file of settings, by the names of their fields, and of types with their aliases; the environment wins.
+        config_file: Option<PathBuf> = "", "GESTA_CONFIG";
+        /// Which tables of types with their aliases are known: laboratory; empty for none.
+        known_types: Vec<String> = "laboratory", "GESTA_KNOWN_TYPES";
         /// What is logged: a level, or target=level pairs.
         log: String = "info", "RUST_LOG";
         /// Whether each request is logged.
@@ -96,23 +106,44 @@ const ALIASES: [(&str, &str); 2] =
     [("GESTA_METRICS", "ENABLE_METRICS"), ("GESTA_METRICS_PORT", "METRICS_PORT")];
 
 impl Config {
-    /// The defaults, changed by what `variable` gives for the names in the environment. Fails on a value that cannot
-    /// be read, and on a setting of the former service that would have no effect here.
+    /// The defaults, changed by the configuration file if one is named, changed by what `variable` gives for the names in
+    /// the environment. Fails on a value or a file that cannot be read, on types that cannot be told apart, and on a
+    /// setting of the former service that would have no effect here.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         if let Some(given) = variable("EVENT_RETENTION_HOURS") {
             let expected = "the log forgets nothing by age, so unset it";
-            return Err(ConfigError { variable: "EVENT_RETENTION_HOURS", given, expected });
+            return Err(ConfigError::Setting { name: "EVENT_RETENTION_HOURS".into(), given, expected });
         }
-        Self::read(|name| {
+        let file = match variable("GESTA_CONFIG").filter(|path| !path.is_empty()) {
+            Some(path) => File::read(path.as_ref())?,
+            None => File::default(),
+        };
+        let config = Self::read(|name| {
             let alias = ALIASES.iter().find(|(of, _)| *of == name);
-            variable(name).or_else(|| alias.and_then(|(_, alias)| variable(alias)))
-        })
+            let given = variable(name).or_else(|| alias.and_then(|(_, alias)| variable(alias)));
+            given.or_else(|| file.setting(name))
+        })?;
+        let types = known(&config.known_types)?.and(file.types())?;
+        Ok(Self { types, ..config })
     }
 
     /// The keys file that is meant: the one that is set, or `keys.json` in the data folder.
     pub fn keys_path(&self) -> PathBuf {
         self.keys_file.clone().unwrap_or_else(|| self.data.join("keys.json"))
     }
+}
+
+/// The types of these tables.
+fn known(tables: &[String]) -> Result<Aliases, ConfigError> {
+    tables.iter().try_fold(Aliases::default(), |known, name| {
+        let unknown = || ConfigError::Setting {
+            name: "GESTA_KNOWN_TYPES".into(),
+            given: name.clone(),
+            expected: "write laboratory, or nothing",
+        };
+        let table = types::table(name).ok_or_else(unknown)?;
+        Ok(known.and(File::parse(table).expect("tables of this release can be read").types())?)
+    })
 }
 
 #[cfg(test)]
@@ -165,5 +196,60 @@ mod tests {
         assert!(!config.metrics);
         assert_eq!(config.keys_path(), PathBuf::from("/k.json"));
         assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
+    }
+
+    /// A folder with a configuration file of this text, and its path.
+    fn file(text: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gesta.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.display().to_string();
+        (folder, path)
+    }
+
+    fn with_file(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let (_folder, path) = file(text);
+        let given =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, v)| v.to_string());
+        Config::from_environment(|name| {
+            given(name).or_else(|| (name == "GESTA_CONFIG").then(|| path.clone()))
+        })
+    }
+
+    #[test]
+    fn a_file_gives_settings_and_the_environment_wins() {
+        let text =
+            "port = 9000\nmetrics = false\ndrain = \"2s\"\nallowed_origins = [\"https://a.example\"]\n";
+        let config = with_file(text, &[("GESTA_DRAIN", "3s")]).unwrap();
+        assert_eq!((config.port, config.metrics, config.drain), (9000, false, Duration::from_secs(3)));
+        assert_eq!(config.allowed_origins, ["https://a.example"]);
+    }
+
+    #[test]
+    fn a_file_gives_aliases_beside_those_that_are_known() {
+        let config = with_file("[types]\nOrderPlaced = [\"order.placed\"]\n", &[]).unwrap();
+        assert_eq!(config.types.name_of("order.placed"), "OrderPlaced");
+        assert_eq!(config.types.name_of("sequencing.qc_passed"), "QualityControlPassed");
+        let bare = with_file("known_types = []\n", &[]).unwrap();
+        assert!(bare.types.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_meant_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("prot = 9000", "prot is no setting"),
+            ("port = \"many\"", "PORT=many"),
+            ("port = 1.5", "port: write"),
+            ("port 9000", "line 1"),
+            ("config_file = \"other.toml\"", "names no other"),
+            ("[types]\nSampleStored = [\"sample.created\"]", "is a spelling of"),
+            ("[types]\nSampleStored = \"sample.created\"", "sequence"),
+            ("known_types = [\"nuclear\"]", "write laboratory"),
+        ] {
+            let error = with_file(text, &[]).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        let missing = |name: &str| (name == "GESTA_CONFIG").then(|| "/nowhere/gesta.toml".to_owned());
+        assert!(Config::from_environment(missing).is_err());
     }
 }

@@ -84,6 +84,7 @@ impl Server {
     pub fn new(backend: Backend, config: Config) -> Self {
         let document = crate::openapi::text().into();
         let added = Added { name: "gesta".into(), checks: Vec::new(), document };
+        let backend = backend.knowing(&config.types);
         Self { backend, config, telemetry: Telemetry::new(), routes: Vec::new(), added }
     }
 

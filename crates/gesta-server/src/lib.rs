@@ -47,6 +47,7 @@ mod run;
 mod sse;
 mod subscriptions;
 pub mod telemetry;
+mod types;
 
 pub use accept::Peer;
 pub use app::service;

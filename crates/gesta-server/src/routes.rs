@@ -33,6 +33,7 @@ pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod streams;
 pub(crate) mod subscribe;
+pub(crate) mod types;
 pub(crate) mod write;
 
 /// Every route with what it asks of its caller.
@@ -101,6 +102,7 @@ fn event_service() -> Guarded<App> {
         .routes(Needs(May::StreamAppend), routes!(publish::publish_batch))
         .routes(Needs(May::StreamAppend), routes!(aggregate::accept))
         .routes(Needs(May::GroupManage), routes!(subscribe::subscribe))
+        .routes(Needs(May::StreamReadMetadata), routes!(types::list))
 }
 
 fn event_store() -> Guarded<App> {

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use gesta_core::InvalidAliases;
+
 /// A setting, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -15,16 +17,31 @@ pub struct Setting {
     pub text: &'static str,
 }
 
-/// A setting that cannot be read.
+/// Something a server was told that it cannot go by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}={given} cannot be read: {expected}")]
-pub struct ConfigError {
-    /// The name of its variable.
-    pub variable: &'static str,
-    /// What was given.
-    pub given: String,
-    /// What may be given.
-    pub expected: &'static str,
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting cannot be read.
+    #[error("{name}={given} cannot be read: {expected}")]
+    Setting {
+        /// The name of its variable.
+        name: String,
+        /// What was given.
+        given: String,
+        /// What may be given.
+        expected: &'static str,
+    },
+    /// The configuration file cannot be used.
+    #[error("the configuration file {} cannot be used: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Types cannot be told apart.
+    #[error("the aliases of types cannot be used: {0}")]
+    Types(#[from] InvalidAliases),
 }
 
 /// Makes the struct, its defaults and its list from one text, so that no setting can lack a part.
@@ -35,6 +52,8 @@ macro_rules! settings {
         #[non_exhaustive]
         pub struct $name {
             $($(#[doc = $text])+ #[doc = concat!("\n\n`", $variable, "`, default `", $default, "`.")] pub $field: $kind,)*
+            /// Types with their aliases: those of `known_types`, and those under `[types]` in the configuration file.
+            pub types: gesta_core::Aliases,
         }
 
         impl $name {
@@ -49,13 +68,14 @@ macro_rules! settings {
             fn read(
                 variable: impl Fn(&str) -> Option<String>,
             ) -> Result<Self, $crate::config::ConfigError> {
-                Ok(Self { $($field: $crate::config::setting::read($variable, variable($variable), $default)?,)* })
+                let types = Default::default();
+                Ok(Self { types, $($field: $crate::config::setting::read($variable, variable($variable), $default)?,)* })
             }
         }
 
         impl Default for $name {
             fn default() -> Self {
-                Self::read(|_| None).expect("the defaults can be read")
+                Self::from_environment(|_| None).expect("the defaults can be read")
             }
         }
     };
@@ -75,7 +95,11 @@ pub(super) fn read<V: Value>(
     default: &str,
 ) -> Result<V, ConfigError> {
     let text = given.as_deref().unwrap_or(default).trim();
-    V::read(text).ok_or_else(|| ConfigError { variable, given: text.to_owned(), expected: V::EXPECTED })
+    V::read(text).ok_or_else(|| ConfigError::Setting {
+        name: variable.into(),
+        given: text.to_owned(),
+        expected: V::EXPECTED,
+    })
 }
 
 impl Value for String {

@@ -81,6 +81,8 @@ pub(crate) async fn recent(
 /// A group, and the first parked event of each stream that has one.
 struct Progress {
     info: GroupInfo,
+    /// What it takes, under every spelling.
+    filter: Filter,
     parked: HashMap<StreamId, Vec<Position>>,
 }
 
@@ -93,7 +95,8 @@ async fn progress(app: &App, caller: &Caller) -> Result<Vec<Progress>, Failure> 
                 parked.entry(event.stream).or_default().push(event.position);
             }
         }
-        groups.push(Progress { info, parked });
+        let filter = app.parts.store.understood(info.definition.filter.clone());
+        groups.push(Progress { info, filter, parked });
     }
     Ok(groups)
 }
@@ -113,7 +116,7 @@ impl Progress {
 
 fn shown(event: &RecordedEvent, groups: &[Progress]) -> RecentEvent {
     let known = event.metadata().unwrap_or_default();
-    let taking = groups.iter().filter(|group| group.info.definition.filter.accepts(event));
+    let taking = groups.iter().filter(|group| group.filter.accepts(event));
     let statuses: Vec<RecentStatus> = taking.map(|group| group.status(event)).collect();
     let status = [RecentStatus::Failed, RecentStatus::Pending].into_iter().find(|s| statuses.contains(s));
     RecentEvent {

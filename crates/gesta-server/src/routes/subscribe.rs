@@ -82,7 +82,8 @@ async fn join(app: &App, caller: &Caller, group: &str, wanted: GroupDefinition) 
     match app.parts.groups.create(&caller.tenant, group, wanted.clone()).await {
         Err(GroupError::Exists { name }) => {
             let existing = app.parts.groups.info(&caller.tenant, group).await?.definition;
-            if (existing.filter == wanted.filter) && existing.auto_ack == wanted.auto_ack {
+            let taken = |filter| app.parts.store.understood(filter).sorted_types();
+            if taken(existing.filter) == taken(wanted.filter) && existing.auto_ack == wanted.auto_ack {
                 return Ok(());
             }
             Err(GroupError::Exists { name }.into())

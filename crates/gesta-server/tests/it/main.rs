@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something else fails")]
 
+mod aliases;
 mod append;
 mod bad_input;
 mod fuzz;
