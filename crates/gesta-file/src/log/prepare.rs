@@ -8,7 +8,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gesta_core::Incarnation;
@@ -28,6 +28,9 @@ const SLICE: u64 = 1 << 20;
 const RESERVE: u64 = 1 << 20;
 /// A segment is not made smaller than this to fit a disk that is nearly full.
 const LEAST: u64 = 64 << 10;
+/// So many times as long as a slice took the disk is left to the writer before the next: zeroing 256 MiB in one go made
+/// appends wait for a third of a second.
+const RESTS: u32 = 4;
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// A zeroed and synced file that has no place in the log yet.
@@ -62,6 +65,8 @@ struct State {
     ready: Option<Ready>,
     fault: Option<Fault>,
     sealing: VecDeque<Arc<Segment>>,
+    /// The writer waits for the next segment.
+    awaited: bool,
     stopped: bool,
 }
 
@@ -99,7 +104,9 @@ impl Preparer {
                 state.least = least;
                 self.changed.notify_all();
             }
+            state.awaited = true;
             state = self.changed.wait(state).expect("no holder of the helper's lock panics");
+            state.awaited = false;
         }
     }
 
@@ -180,10 +187,18 @@ impl Preparer {
         waited.expect("no holder of the helper's lock panics").0
     }
 
+    /// Leaves the disk to the writer for a while after some work, unless that very work is waited for. `false` when it
+    /// is time to stop.
+    fn rest(&self, worked: Duration) -> bool {
+        let undisturbed = |state: &mut State| !state.awaited && !state.stopped;
+        let waited = self.changed.wait_timeout_while(self.state(), worked * RESTS, undisturbed);
+        !waited.expect("no holder of the helper's lock panics").0.stopped
+    }
+
     fn prepare(&self, size: u64, least: u64) -> Result<Ready, Fault> {
         let path = self.dir.join(NEXT);
         let size = self.affordable(size, least)?;
-        let made = make(&path, &self.dir, size, &|| self.state().stopped);
+        let made = make(&path, &self.dir, size, &|worked| self.rest(worked));
         if made.is_err() {
             // The space is somebody else's until the next try; that it may fail changes nothing.
             let _ = fs::remove_file(&path);
@@ -244,7 +259,7 @@ impl Preparer {
 }
 
 /// Makes a zeroed file, itself and its name synced.
-fn make(path: &Path, dir: &Path, size: u64, stopped: &dyn Fn() -> bool) -> Result<Ready, Fault> {
+fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration) -> bool) -> Result<Ready, Fault> {
     let not_now = |error: io::Error| Fault::NotNow(format!("{}: {error}", path.display()));
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -256,13 +271,13 @@ fn make(path: &Path, dir: &Path, size: u64, stopped: &dyn Fn() -> bool) -> Resul
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(not_now)?;
     let mut at = 0;
     while at < size {
-        if stopped() {
-            return Err(Fault::NotNow("the store is closing".into()));
-        }
-        let to = size.min(at + SLICE);
+        let (to, begun) = (size.min(at + SLICE), Instant::now());
         zero(&file, at, to).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         at = to;
+        if !rest(begun.elapsed()) {
+            return Err(Fault::NotNow("the store is closing".into()));
+        }
     }
     sync_names(dir).map_err(failed)?;
     Ok(Ready { file, size })

@@ -42,21 +42,15 @@ impl Recent {
         Self { groups: RwLock::default(), most_bytes }
     }
 
-    /// Adds the group behind the last and forgets the oldest beyond the bound. Answers with memory of a forgotten one
-    /// that nobody reads any more: giving it back for every group is dear.
-    pub(crate) fn push(&self, group: Group) -> Option<Vec<u8>> {
-        let mut free = None;
+    /// Adds the group behind the last and forgets the oldest beyond the bound.
+    pub(crate) fn push(&self, group: Group) {
         let mut held = self.groups.write().expect("no holder of the recent groups' lock panics");
         held.bytes += group.bytes.len();
         held.groups.push_back(group);
         while held.bytes > self.most_bytes {
             let Some(oldest) = held.groups.pop_front() else { break };
             held.bytes -= oldest.bytes.len();
-            if oldest.bytes.is_unique() {
-                free = Some(oldest.bytes.into());
-            }
         }
-        free
     }
 
     /// The group that holds a position.

@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::index::{Entry, WORTHWHILE};
 
-/// Streams whose version is remembered after their events have moved on to the index.
+/// The streams of so many runs are remembered after their events have moved on to the index, and of no more runs than
+/// have this many streams between them.
+const REMEMBERED_RUNS: usize = 8;
 const REMEMBERED_STREAMS: usize = 1 << 17;
-/// So many names are forgotten before others get a turn.
-const FORGOTTEN_AT_ONCE: usize = 128;
 /// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
 /// half of what it would in small ones.
 const COMPANY: Duration = Duration::from_secs(1);
@@ -33,12 +33,22 @@ pub(crate) struct Tail {
     most_events: usize,
 }
 
-/// Entries in order, and for each the position of the one before it in its stream.
+/// Entries in order, for each the position of the one before it in its stream, and their names.
+///
+/// What is known of a run is dropped as a whole, and not under the lock: taking names out of one large table one by
+/// one kept the writer waiting.
 #[derive(Default)]
 struct Run {
     entries: Vec<Entry>,
     before: Vec<Position>,
+    ids: HashMap<Tenant, HashMap<Uuid, Position>>,
+    streams: Streams,
+    /// The greatest id of version 7.
+    newest: Uuid,
 }
+
+/// The newest event of each stream.
+type Streams = HashMap<Tenant, HashMap<StreamId, Newest>>;
 
 struct Held {
     /// What the index thread is working on.
@@ -48,9 +58,8 @@ struct Held {
     /// The position of the first of both; the entry of position p is the one of index p - base.
     base: u64,
     durable: Position,
-    by_tenant: HashMap<Tenant, Names>,
-    /// Streams in the order in which their last event moved on, to forget the oldest first.
-    settled: VecDeque<(Tenant, StreamId, Position)>,
+    /// The streams of runs that have moved on to the index, latest first.
+    settled: VecDeque<Streams>,
     /// No id of version 7 that has moved on to the index is greater; `None` if there is no saying.
     newest_settled: Option<Uuid>,
     stopped: bool,
@@ -65,12 +74,6 @@ pub(crate) enum Sought {
     Nowhere,
     /// The index has to be asked.
     NotHere,
-}
-
-#[derive(Default)]
-struct Names {
-    ids: HashMap<Uuid, Position>,
-    streams: HashMap<StreamId, Newest>,
 }
 
 /// The newest event of a stream.
@@ -88,7 +91,6 @@ impl Tail {
             waiting: Run::default(),
             base: head.next().get(),
             durable: head,
-            by_tenant: HashMap::new(),
             settled: VecDeque::new(),
             newest_settled: newest,
             stopped: false,
@@ -131,7 +133,8 @@ impl Tail {
     /// Where the event of this id is, if it is here.
     pub(crate) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Sought {
         let held = self.held();
-        match held.by_tenant.get(tenant).and_then(|names| names.ids.get(&id)) {
+        let runs = [&held.waiting, &*held.taken];
+        match runs.into_iter().find_map(|run| run.ids.get(tenant)?.get(&id)) {
             Some(position) => Sought::At(*position),
             None if is_ordered(id) && held.newest_settled.is_some_and(|newest| newest < id) => {
                 Sought::Nowhere
@@ -142,7 +145,7 @@ impl Tail {
 
     /// The version of a stream, if it is known here.
     pub(crate) fn stream_version(&self, tenant: &Tenant, stream: &StreamId) -> Option<Version> {
-        self.held().by_tenant.get(tenant)?.streams.get(stream).map(|newest| newest.version)
+        self.held().newest(tenant, stream).map(|newest| newest.version)
     }
 
     /// The events of a stream that are here with `after < version ≤ up_to` and not behind `head`, oldest first.
@@ -184,9 +187,11 @@ impl Tail {
     /// The streams here that pass, as far as `head`, in no order.
     pub(crate) fn list_streams(&self, list: &ListStreams, head: Position) -> Vec<StreamInfo> {
         let held = self.held();
-        let Some(names) = held.by_tenant.get(&list.tenant) else { return Vec::new() };
-        let passing = names.streams.iter().filter(|(stream, _)| list.accepts(stream));
+        let here = [&held.waiting.streams, &held.taken.streams].map(|streams| streams.get(&list.tenant));
+        let passing: HashMap<_, _> =
+            here.into_iter().rev().flatten().flatten().filter(|(stream, _)| list.accepts(stream)).collect();
         passing
+            .into_iter()
             .filter_map(|(stream, newest)| {
                 let last = held.back_from(Some(*newest)).find(|entry| entry.position <= head)?;
                 Some(StreamInfo {
@@ -218,28 +223,22 @@ impl Tail {
         if ready == 0 {
             return None;
         }
-        let later = Run {
-            entries: held.waiting.entries.split_off(ready),
-            before: held.waiting.before.split_off(ready),
-        };
-        held.taken = Arc::new(std::mem::replace(&mut held.waiting, later));
-        Some(Taken(held.taken.clone()))
+        Some(Taken(held.take(ready)))
     }
 
     /// What was taken is in the index now.
     pub(crate) fn let_go(&self, taken: Taken) {
-        let mut held = self.held();
-        held.taken = Arc::default();
-        held.base += taken.entries().len() as u64;
-        drop(held);
-        // A few at a time: the writer needs the lock for every event. Names that are still known meanwhile do no harm,
-        // what they stand for is durable.
-        for entries in taken.entries().chunks(FORGOTTEN_AT_ONCE) {
+        {
             let mut held = self.held();
-            entries.iter().for_each(|entry| held.forget(entry));
-            held.forget_settled();
+            held.taken = Arc::default();
+            held.base += taken.entries().len() as u64;
+            held.newest_settled = held.newest_settled.map(|newest| newest.max(taken.0.newest));
         }
         self.drained.notify_all();
+        // Until the streams are remembered the index is asked for them.
+        let Some(run) = Arc::into_inner(taken.0) else { return };
+        let forgotten = self.held().remember(run.streams);
+        drop((run.entries, run.ids, forgotten));
     }
 
     /// No more will come: [`Tail::take`] gives what is left and then `None`.
@@ -270,21 +269,30 @@ impl Taken {
 
 impl Held {
     fn push(&mut self, entry: Entry) {
-        let names = match self.by_tenant.get_mut(&entry.tenant) {
-            Some(names) => names,
-            None => self.by_tenant.entry(entry.tenant.clone()).or_default(),
-        };
-        names.ids.insert(entry.id, entry.position);
-        let newest = Newest { version: entry.version, position: entry.position };
-        let before = match names.streams.get_mut(&entry.stream) {
-            Some(known) => std::mem::replace(known, newest).position,
-            None => {
-                names.streams.insert(entry.stream.clone(), newest);
-                Position::START
-            }
-        };
-        self.waiting.before.push(before);
-        self.waiting.entries.push(entry);
+        let before =
+            self.newest(&entry.tenant, &entry.stream).map_or(Position::START, |known| known.position);
+        self.waiting.push(entry, before);
+    }
+
+    /// Hands over the first so many of what waits.
+    fn take(&mut self, ready: usize) -> Arc<Run> {
+        let later = self.waiting.entries.drain(ready..).zip(self.waiting.before.drain(ready..));
+        let mut waiting = Run::default();
+        later.for_each(|(entry, before)| waiting.push(entry, before));
+        self.taken = Arc::new(std::mem::replace(&mut self.waiting, waiting));
+        self.taken.clone()
+    }
+
+    /// Remembers the streams of a run that has moved on; answers with those that are forgotten for it.
+    fn remember(&mut self, streams: Streams) -> VecDeque<Streams> {
+        self.settled.push_front(streams);
+        let mut names = 0;
+        let kept = self.settled.iter().take(REMEMBERED_RUNS).take_while(|streams| {
+            names += streams.values().map(HashMap::len).sum::<usize>();
+            names <= REMEMBERED_STREAMS
+        });
+        let kept = kept.count();
+        self.settled.split_off(kept)
     }
 
     fn len(&self) -> usize {
@@ -302,8 +310,10 @@ impl Held {
         self.taken.entries.iter().chain(&self.waiting.entries)
     }
 
+    /// The newest event of a stream that is here, or was here not long ago.
     fn newest(&self, tenant: &Tenant, stream: &StreamId) -> Option<Newest> {
-        self.by_tenant.get(tenant)?.streams.get(stream).copied()
+        let here = [&self.waiting.streams, &self.taken.streams];
+        here.into_iter().chain(&self.settled).find_map(|streams| streams.get(tenant)?.get(stream)).copied()
     }
 
     /// The entry at a position and the position of the one before it in its stream.
@@ -323,32 +333,33 @@ impl Held {
             Some(entry)
         })
     }
+}
 
-    fn forget(&mut self, entry: &Entry) {
+impl Run {
+    fn push(&mut self, entry: Entry, before: Position) {
+        let newest = Newest { version: entry.version, position: entry.position };
+        of(&mut self.ids, &entry.tenant).insert(entry.id, entry.position);
+        let streams = of(&mut self.streams, &entry.tenant);
+        match streams.get_mut(&entry.stream) {
+            Some(known) => *known = newest,
+            None => {
+                streams.insert(entry.stream.clone(), newest);
+            }
+        }
         if is_ordered(entry.id) {
-            self.newest_settled = self.newest_settled.map(|newest| newest.max(entry.id));
+            self.newest = self.newest.max(entry.id);
         }
-        let Some(names) = self.by_tenant.get_mut(&entry.tenant) else { return };
-        if names.ids.get(&entry.id) == Some(&entry.position) {
-            names.ids.remove(&entry.id);
-        }
-        if names.streams.get(&entry.stream).is_some_and(|newest| newest.position == entry.position) {
-            self.settled.push_back((entry.tenant.clone(), entry.stream.clone(), entry.position));
-        }
+        self.before.push(before);
+        self.entries.push(entry);
     }
+}
 
-    fn forget_settled(&mut self) {
-        while self.settled.len() > REMEMBERED_STREAMS {
-            let Some((tenant, stream, position)) = self.settled.pop_front() else { return };
-            let Some(names) = self.by_tenant.get_mut(&tenant) else { continue };
-            if names.streams.get(&stream).is_some_and(|newest| newest.position == position) {
-                names.streams.remove(&stream);
-            }
-            if names.streams.is_empty() && names.ids.is_empty() {
-                self.by_tenant.remove(&tenant);
-            }
-        }
+/// What is kept for a tenant.
+fn of<'a, T: Default>(by_tenant: &'a mut HashMap<Tenant, T>, tenant: &Tenant) -> &'a mut T {
+    if !by_tenant.contains_key(tenant) {
+        by_tenant.insert(tenant.clone(), T::default());
     }
+    by_tenant.get_mut(tenant).expect("it is there now")
 }
 
 /// Whether an id is of version 7, which rise with time.

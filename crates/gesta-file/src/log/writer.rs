@@ -3,10 +3,18 @@
 //! It takes what waits in the queue, decides each batch, writes all of them as one group with one write and one
 //! sync, and answers afterwards. No group is begun before the last one's sync has returned.
 
-use std::{fs, fs::File, os::unix::fs::FileExt, sync::Arc, time::Duration};
+use std::{
+    fs,
+    fs::File,
+    os::unix::fs::FileExt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
 use gesta_core::{
-    AppendError, Appended, AppendedEvent, Clock, Decision, Durability, Position, Timestamp, Version, decide,
+    AppendError, Appended, AppendedEvent, Clock, Decision, Durability, Incarnation, Position, Timestamp,
+    Version, decide,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,8 +36,13 @@ use crate::{
 mod view;
 use view::View;
 
-/// Memory for a group of a few hundred events.
-const FRESH_GROUP: usize = 128 << 10;
+/// After a group of so many batches or more the next one gathers for a while: each sync costs the processor about as
+/// much as ten batches, and who is busy gets more of them into one.
+const BUSY: usize = 4;
+/// So long a busy writer lets batches gather, counted from the last group's sync.
+const GATHER: Duration = Duration::from_micros(400);
+/// A group larger than this gives its room back.
+const KEPT_ROOM: usize = 1 << 20;
 
 /// The writer: its end of the queue, the open segment, the group it is putting together.
 pub(crate) struct Writer {
@@ -46,6 +59,8 @@ pub(crate) struct Writer {
     group_bytes: usize,
     segment_bytes: (u64, u64),
     sync: bool,
+    /// Until when the next group gathers.
+    gather_until: Option<Instant>,
     /// How many batches were taken, for a planted bug.
     taken: u64,
 }
@@ -67,6 +82,25 @@ struct Pending {
     bytes: Vec<u8>,
     starts: Vec<u32>,
     answers: Answers,
+}
+
+impl Pending {
+    /// The records with their frame, at this place of a segment: a copy of the right size, so that the room they were
+    /// put together in serves the next group.
+    fn close(&mut self, first: Position, incarnation: Incarnation, at: u64) -> recent::Group {
+        let extent = u32::try_from(self.bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
+        let frame = Group { first, records: self.starts.len() as u32, extent };
+        frame::write_group(&mut self.bytes, frame, incarnation, at);
+        let group = recent::Group {
+            first,
+            bytes: Bytes::copy_from_slice(&self.bytes),
+            starts: self.starts.as_slice().into(),
+        };
+        self.starts.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_ROOM);
+        group
+    }
 }
 
 type Answer = Result<Appended, AppendError>;
@@ -97,6 +131,7 @@ impl Writer {
             group_bytes: options.group_bytes,
             segment_bytes: (options.first_segment_bytes, options.largest_segment_bytes),
             sync: options.sync,
+            gather_until: None,
             taken: 0,
         }
     }
@@ -135,9 +170,10 @@ impl Writer {
         }
         let open = self.open.as_ref().expect("a request is admitted to an open segment");
         let room = usize::try_from(open.size - open.segment.end()).unwrap_or(usize::MAX);
-        // Grown step by step it would be copied for every group until one that is free comes back.
-        self.group.bytes.reserve(FRESH_GROUP);
         self.group.bytes.resize(GROUP, 0);
+        if let Some(until) = self.gather_until.take() {
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+        }
         self.order(first);
         let mut held = None;
         while self.group.bytes.len() < self.group_bytes
@@ -297,19 +333,18 @@ impl Writer {
     /// Writes and syncs the group, lets it be read, and answers.
     fn flush(&mut self) {
         let first = self.first();
-        let Pending { mut bytes, starts, answers } = std::mem::take(&mut self.group);
-        if starts.is_empty() {
+        let answers = std::mem::take(&mut self.group.answers);
+        if self.group.starts.is_empty() {
             return answer(answers);
         }
         let open = self.open.as_ref().expect("a group is flushed to an open segment");
         let at = open.segment.end();
-        let extent = u32::try_from(bytes.len() - GROUP).expect("a group is smaller than 4 GiB");
-        let frame = Group { first, records: starts.len() as u32, extent };
-        frame::write_group(&mut bytes, frame, self.log.chain.incarnation, at);
-        let group = recent::Group { first, bytes: bytes.into(), starts: starts.into() };
+        let group = self.group.close(first, self.log.chain.incarnation, at);
 
         let early = armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync);
-        let mut free = if early { publish(&self.log, open, group.clone()) } else { None };
+        if early {
+            publish(&self.log, open, group.clone());
+        }
         if armed(Bug::AckBeforeSync) {
             // For so long a kill takes what was acknowledged; at full speed a dozen kills may all fall elsewhere.
             std::thread::sleep(Duration::from_millis(5));
@@ -323,10 +358,9 @@ impl Writer {
             return unknown(answers, &reason);
         }
         if !early {
-            free = publish(&self.log, open, group);
+            publish(&self.log, open, group);
         }
-        self.group.bytes = free.unwrap_or_default();
-        self.group.bytes.clear();
+        self.gather_until = (answers.len() >= BUSY).then(|| Instant::now() + GATHER);
         answer(answers);
         self.look_ahead();
     }
@@ -355,16 +389,15 @@ impl Drop for TellPanic {
     }
 }
 
-/// Lets a group be read: whoever learns that its append is done finds it. Answers with memory for the next.
-fn publish(log: &Log, open: &Open, group: recent::Group) -> Option<Vec<u8>> {
+/// Lets a group be read: whoever learns that its append is done finds it.
+fn publish(log: &Log, open: &Open, group: recent::Group) {
     let at = open.segment.end();
     let offsets: Vec<u32> = group.starts.iter().map(|start| at as u32 + start).collect();
     open.segment.grow(&offsets, at + group.bytes.len() as u64);
     let head = Position::new(group.first.get() + group.starts.len() as u64 - 1);
-    let free = log.recent.push(group);
+    log.recent.push(group);
     log.tail.settle(head);
     log.head.send_replace(head);
-    free
 }
 
 fn answer(answers: Answers) {
