@@ -4,6 +4,9 @@ use gesta_core::{InvalidStreamId, StreamId, Timestamp, Version};
 
 use crate::event::Event;
 
+mod registry;
+pub use registry::{AggregateView, Aggregates, RegisterError};
+
 /// One thing that decides: a command becomes events or is rejected, and its events make its state.
 ///
 /// Both functions are pure. They know no store, no clock and no randomness; what they need to know about the moment

@@ -47,6 +47,7 @@ pub mod command;
 mod elapsed;
 pub mod event;
 mod group;
+pub mod history;
 mod planted;
 mod processor;
 mod processors;
@@ -56,7 +57,7 @@ pub mod snapshot;
 mod subscription;
 pub mod upcast;
 
-pub use aggregate::{Aggregate, Context, Rejection};
+pub use aggregate::{Aggregate, Aggregates, Context, Rejection};
 pub use command::Command;
 pub use event::Event;
 pub use group::{

@@ -46,13 +46,15 @@
 use std::{fmt, sync::Arc};
 
 use gesta_core::{
-    AppendedEvent, Clock, EventStore, InvalidStreamId, Position, ReadError, SystemClock, Tenant, Timestamp,
-    Version,
+    AppendedEvent, Clock, EventStore, InvalidStreamId, Position, ReadError, SnapshotStore, SystemClock,
+    Tenant, Timestamp, Version,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     aggregate::{Aggregate, stream_of},
     event::{self, Event},
+    snapshot::{SnapshotPolicy, Snapshots},
     upcast::{DecodeError, InvalidUpcasters, Upcasters},
 };
 
@@ -62,6 +64,7 @@ mod fold;
 mod settle;
 
 pub use execute_error::ExecuteError;
+pub(crate) use fold::{Folded, Last};
 
 /// How often a command decides, the first time included, unless set.
 const ATTEMPTS: u32 = 3;
@@ -75,9 +78,9 @@ const ATTEMPTS: u32 = 3;
 pub struct Repository<A: Aggregate> {
     store: Arc<dyn EventStore>,
     upcasters: Arc<Upcasters>,
+    snapshots: Option<Snapshots<A>>,
     clock: Arc<dyn Clock>,
     attempts: u32,
-    kind: std::marker::PhantomData<fn() -> A>,
 }
 
 /// An aggregate as it is at a version.
@@ -87,7 +90,7 @@ pub struct Loaded<A> {
     pub state: A,
     /// How many events are folded in.
     pub version: Version,
-    /// When the last of them was recorded.
+    /// When the last of them happened.
     pub at: Timestamp,
 }
 
@@ -132,7 +135,7 @@ impl<A: Aggregate> Repository<A> {
             upcasters: Arc::default(),
             clock: Arc::new(SystemClock),
             attempts: ATTEMPTS,
-            kind: std::marker::PhantomData,
+            snapshots: None,
         }
     }
 
@@ -142,6 +145,19 @@ impl<A: Aggregate> Repository<A> {
         self.upcasters = upcasters.into();
         self.check()?;
         Ok(self)
+    }
+
+    /// The same, saving state now and then, so that a long stream is not folded from its beginning.
+    ///
+    /// Snapshots are a shortcut and never the truth. One that cannot be used (another type of state, another revision,
+    /// another log, damage, a store that does not answer) is passed over and the events are folded instead; one that
+    /// cannot be saved is logged. Neither fails a command.
+    pub fn with_snapshots(mut self, store: Arc<dyn SnapshotStore>, policy: SnapshotPolicy) -> Self
+    where
+        A: Serialize + DeserializeOwned,
+    {
+        self.snapshots = Some(Snapshots::new(store, policy));
+        self
     }
 
     /// The same with the time of commands from this clock.
@@ -162,6 +178,10 @@ impl<A: Aggregate> Repository<A> {
         self.upcasters.check::<A::Event>()
     }
 
+    pub(crate) fn upcasters(&self) -> &Upcasters {
+        &self.upcasters
+    }
+
     /// The aggregate as it is now; `None` if nothing happened to it yet.
     pub async fn load(&self, tenant: &Tenant, key: &str) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = stream_of::<A>(key)?;
@@ -180,8 +200,8 @@ impl<A: Aggregate> Repository<A> {
         Ok(self.fold_up_to(tenant, &stream, version).await?.into_loaded())
     }
 
-    /// The aggregate as Gesta knew it at this time: with the events recorded until then, that moment included. `None`
-    /// if there were none.
+    /// The aggregate as it was at this time: with its events up to the first that happened later. `None` if there were
+    /// none. An event happened when it says it occurred, else when it was recorded.
     #[doc(alias = "time travel")]
     pub async fn load_at(
         &self,
@@ -208,7 +228,7 @@ impl<A: Aggregate> Clone for Repository<A> {
             upcasters: self.upcasters.clone(),
             clock: self.clock.clone(),
             attempts: self.attempts,
-            kind: self.kind,
+            snapshots: self.snapshots.clone(),
         }
     }
 }

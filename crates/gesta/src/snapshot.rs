@@ -1,5 +1,10 @@
 //! Shortcuts through long streams: when state is saved, and what makes a saved state usable.
 
+mod saved;
+mod shape;
+
+pub(crate) use saved::Snapshots;
+
 /// When snapshots are taken and how many are kept.
 ///
 /// ```

@@ -4,11 +4,7 @@ use gesta_core::{
     AppendBatch, Appended, AppendedEvent, Conflict, ExpectedVersion, NewEvent, StreamId, Timestamp, Version,
 };
 
-use super::{
-    ExecuteError, Executed, Repository,
-    fold::{Folded, Last},
-    settle::Settled,
-};
+use super::{ExecuteError, Executed, Repository, fold::Folded, settle::Settled};
 use crate::{
     aggregate::{Aggregate, Context, Rejection, stream_of},
     command::Command,
@@ -74,8 +70,12 @@ impl<A: Aggregate> Repository<A> {
         let batch = request.batch(&events, folded.version)?;
         match self.append(request.command.id, &batch).await? {
             Settled::Appended(appended) => {
-                let executed = advance(folded, events, &batch, appended);
-                Ok(Attempt::Done(executed))
+                let mut folded = folded;
+                advance(&mut folded, &events, &batch, &appended);
+                self.save_if_due(&batch.tenant, request.stream, &mut folded).await;
+                let Folded { state, version, .. } = folded;
+                let appended = appended.events;
+                Ok(Attempt::Done(Executed { state, version, events, appended, repeated: false }))
             }
             Settled::Overtaken(conflict) => Ok(Attempt::Overtaken(conflict)),
             Settled::Known => self.known_result(request).await.map(Attempt::Done),
@@ -127,13 +127,13 @@ fn unchanged<A: Aggregate>(folded: Folded<A>) -> Executed<A> {
     Executed { state, version, events: vec![], appended: vec![], repeated: false }
 }
 
-/// The state with what was appended folded in.
+/// Folds in what was appended.
 fn advance<A: Aggregate>(
-    mut folded: Folded<A>,
-    events: Vec<A::Event>,
+    folded: &mut Folded<A>,
+    events: &[A::Event],
     batch: &AppendBatch,
-    appended: Appended,
-) -> Executed<A> {
+    appended: &Appended,
+) {
     for ((event, (stream, new)), placed) in events.iter().zip(batch.events()).zip(&appended.events) {
         let AppendedEvent { id, version, recorded_at, .. } = *placed;
         let context = Context {
@@ -142,10 +142,6 @@ fn advance<A: Aggregate>(
             at: new.metadata.occurred_at.unwrap_or(recorded_at),
             user_id: new.metadata.user_id.as_deref(),
         };
-        folded.state.apply(event, &context);
-        folded.version = version;
-        folded.last = Some(Last { id, recorded_at });
+        folded.advance(event, id, &context);
     }
-    let Folded { state, version, .. } = folded;
-    Executed { state, version, events, appended: appended.events, repeated: false }
 }

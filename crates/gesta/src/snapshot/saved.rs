@@ -1,0 +1,116 @@
+//! State as a snapshot and back.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use gesta_core::{Snapshot, SnapshotError, SnapshotStore, StreamId, Tenant, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{SnapshotPolicy, shape};
+use crate::{
+    aggregate::Aggregate,
+    repository::{Folded, Last},
+};
+
+/// Longest wait for a store of snapshots: folding the events is better than waiting longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The snapshots of one kind of aggregate.
+pub(crate) struct Snapshots<A> {
+    store: Arc<dyn SnapshotStore>,
+    policy: SnapshotPolicy,
+    fingerprint: Arc<str>,
+    write: fn(&Folded<A>) -> Result<Vec<u8>, serde_json::Error>,
+    read: fn(&Snapshot) -> Result<Folded<A>, serde_json::Error>,
+}
+
+/// What a snapshot holds.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    event_id: Uuid,
+    at: Timestamp,
+    latest: Timestamp,
+    state: Box<RawValue>,
+}
+
+impl<A: Aggregate + Serialize + DeserializeOwned> Snapshots<A> {
+    pub(crate) fn new(store: Arc<dyn SnapshotStore>, policy: SnapshotPolicy) -> Self {
+        let fingerprint = shape::fingerprint::<A>(policy.revision).into();
+        Self { store, policy, fingerprint, write, read }
+    }
+}
+
+impl<A: Aggregate> Snapshots<A> {
+    /// The latest snapshot of this shape. A snapshot that cannot be used is no snapshot.
+    pub(crate) async fn load(&self, tenant: &Tenant, stream: &StreamId) -> Option<Folded<A>> {
+        let asked = timeout(PATIENCE, self.store.load(tenant, stream, &self.fingerprint)).await;
+        let found = match answered(asked) {
+            Ok(found) => found?,
+            Err(reason) => {
+                tracing::warn!(%stream, reason, "no snapshot can be loaded; its events are folded instead");
+                return None;
+            }
+        };
+        (self.read)(&found)
+            .inspect_err(|error| {
+                let version = found.version.get();
+                tracing::warn!(%stream, version, %error, "a snapshot cannot be read; its events are folded instead");
+            })
+            .ok()
+    }
+
+    /// Saves a state that is far enough from the last snapshot, and removes the oldest. Failing is logged only.
+    pub(crate) async fn save_if_due(&self, tenant: &Tenant, stream: &StreamId, folded: &mut Folded<A>) {
+        if !self.policy.is_due(folded.version.get(), folded.snapshot.get()) {
+            return;
+        }
+        match self.save(tenant, stream, folded).await {
+            Ok(()) => folded.snapshot = folded.version,
+            Err(reason) => {
+                let version = folded.version.get();
+                tracing::warn!(%stream, version, reason, "no snapshot can be saved; the next one may");
+            }
+        }
+    }
+
+    async fn save(&self, tenant: &Tenant, stream: &StreamId, folded: &Folded<A>) -> Result<(), String> {
+        let state = (self.write)(folded).map_err(|error| error.to_string())?;
+        let fingerprint = self.fingerprint.to_string();
+        let snapshot = Snapshot { version: folded.version, fingerprint, state: Bytes::from(state) };
+        let work = async {
+            self.store.save(tenant, stream, snapshot).await?;
+            self.store.prune(tenant, stream, self.policy.keep.max(1)).await
+        };
+        answered(timeout(PATIENCE, work).await)
+    }
+}
+
+fn answered<T>(asked: Result<Result<T, SnapshotError>, tokio::time::error::Elapsed>) -> Result<T, String> {
+    match asked {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("the store of snapshots did not answer for {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn write<A: Aggregate + Serialize>(folded: &Folded<A>) -> Result<Vec<u8>, serde_json::Error> {
+    let last = folded.last.ok_or_else(|| serde::ser::Error::custom("no event is folded in"))?;
+    let state = serde_json::value::to_raw_value(&folded.state)?;
+    serde_json::to_vec(&Saved { event_id: last.id, at: last.at, latest: last.latest, state })
+}
+
+fn read<A: Aggregate + DeserializeOwned>(snapshot: &Snapshot) -> Result<Folded<A>, serde_json::Error> {
+    let Saved { event_id: id, at, latest, state } = serde_json::from_slice(&snapshot.state)?;
+    let state = serde_json::from_str(state.get())?;
+    let version = snapshot.version;
+    Ok(Folded { state, version, last: Some(Last { id, at, latest }), snapshot: version })
+}
+
+impl<A> Clone for Snapshots<A> {
+    fn clone(&self) -> Self {
+        let Self { policy, write, read, .. } = *self;
+        Self { store: self.store.clone(), policy, fingerprint: self.fingerprint.clone(), write, read }
+    }
+}
