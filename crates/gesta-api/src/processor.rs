@@ -81,7 +81,7 @@ pub struct Progress {
     /// When it was handled.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_processed_at: Option<Timestamp>,
-    /// Events handled since the start of the process.
+    /// Events handled in all, before the last restart too.
     pub processed: u64,
     /// Events left out since the start of the process.
     pub skipped: u64,

@@ -38,6 +38,7 @@ use std::{
 };
 
 use axum::Router;
+use gesta::Processors;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -49,7 +50,7 @@ use crate::{
     listen,
     rim::Rim,
     routes,
-    run::{Running, open_groups},
+    run::{Engine, Running, open_groups},
     telemetry::Telemetry,
 };
 
@@ -77,13 +78,15 @@ pub(crate) struct Added {
     pub(crate) checks: Vec<Check>,
     /// The document of all routes.
     pub(crate) document: Arc<str>,
+    /// What reacts to the log in this process.
+    pub(crate) processors: Option<Arc<Processors>>,
 }
 
 impl Server {
     /// A server on this backend with Gesta's routes only, called `gesta`.
     pub fn new(backend: Backend, config: Config) -> Self {
         let document = crate::openapi::text().into();
-        let added = Added { name: "gesta".into(), checks: Vec::new(), document };
+        let added = Added { name: "gesta".into(), checks: Vec::new(), document, processors: None };
         let backend = backend.knowing(&config.types);
         Self { backend, config, telemetry: Telemetry::new(), routes: Vec::new(), added }
     }
@@ -102,6 +105,16 @@ impl Server {
     pub fn with_routes(mut self, routes: Routes) -> Self {
         self.routes.push(routes);
         self
+    }
+
+    /// The same with the processors of the program: `/api/v1/processors` shows and steers them, `/health` tells of those
+    /// that have stopped, `/metrics` how far they are.
+    ///
+    /// [`Server::start`] starts them, and [`Running::stop`] stops them before the store is closed. With
+    /// [`Server::service`] both are the program's matter.
+    pub fn with_processors(mut self, processors: Arc<Processors>) -> Self {
+        self.added.processors = Some(Arc::clone(&processors));
+        self.with_check("processors", move || part::of_processors(&processors.list()))
     }
 
     /// The same with a part that `/health` asks. Asking must be cheap, and must not wait.
@@ -158,9 +171,13 @@ impl Server {
         rim.telemetry = self.telemetry;
         let groups = open_groups(&self.backend).await?;
         let (routes, added) = merged(self.routes, self.added)?;
+        let processors = added.processors.clone();
         let app = App::new(Parts::new(&rim, &self.backend, Arc::clone(&groups), added));
         let routers = (self::app(app.clone(), routes)?, watched(app));
-        Running::begin(rim, self.backend, groups, (listener, further), routers)
+        if let Some(processors) = &processors {
+            processors.start_all().await?;
+        }
+        Running::begin(rim, self.backend, Engine { groups, processors }, (listener, further), routers)
     }
 
     /// Starts the server, runs it until `shutdown` is done, then stops it in good order.

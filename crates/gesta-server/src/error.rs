@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use gesta::ProcessorsError;
+
 use crate::auth::keys::KeysError;
 
 /// Why a server cannot start, or did not end well.
@@ -75,6 +77,9 @@ pub enum ServeError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The processors of the program cannot be started.
+    #[error("the processors cannot be started: {0}")]
+    Processors(#[from] ProcessorsError),
     /// The groups cannot be read.
     #[error("the groups cannot be opened: {reason}")]
     Groups {

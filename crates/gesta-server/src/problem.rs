@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use gesta::GroupError;
+use gesta::{GroupError, ProcessorsError};
 use gesta_api::{Code, Problem};
 use gesta_core::{AppendError, ReadError};
 
@@ -121,6 +121,20 @@ impl From<GroupError> for Failure {
             failure.retry_after = Some(retry_after);
         }
         failure
+    }
+}
+
+impl From<ProcessorsError> for Failure {
+    fn from(error: ProcessorsError) -> Self {
+        let code = match error {
+            ProcessorsError::Unknown { .. } => Code::ProcessorNotFound,
+            ProcessorsError::Rebuilding { .. } => Code::RebuildRunning,
+            ProcessorsError::NothingBefore { .. } => Code::NoFormerGeneration,
+            ProcessorsError::Unavailable { .. } => Code::StoreUnavailable,
+            // What is left is told to the program that adds processors, or is a definition that cannot work.
+            _ => Code::Unsupported,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

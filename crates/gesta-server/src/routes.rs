@@ -27,6 +27,7 @@ pub(crate) mod headers;
 pub(crate) mod info;
 pub(crate) mod log;
 pub(crate) mod parked;
+pub(crate) mod processors;
 pub(crate) mod publish;
 pub(crate) mod pull;
 pub(crate) mod stats;
@@ -65,7 +66,12 @@ pub(crate) fn all() -> Guarded<App> {
     info.description = Some("An event service and event store on one durable log.".into());
     info.license = Some(License::new("MIT OR Apache-2.0"));
     let document = OpenApiBuilder::from(Shared::openapi()).info(info).build();
-    Guarded::new(document).merge(about()).merge(event_service()).merge(event_store()).merge(groups())
+    Guarded::new(document)
+        .merge(about())
+        .merge(event_service())
+        .merge(event_store())
+        .merge(groups())
+        .merge(processors())
 }
 
 fn empty() -> Guarded<App> {
@@ -132,4 +138,15 @@ fn groups() -> Guarded<App> {
         .routes(Needs(May::DeadLetterRead), routes!(parked::list))
         .routes(Needs(May::DeadLetterReplay), routes!(parked::replay))
         .routes(Needs(May::DeadLetterDiscard), routes!(parked::discard))
+}
+
+fn processors() -> Guarded<App> {
+    empty()
+        .routes(Needs(May::ProcessorRead), routes!(processors::list))
+        .routes(Needs(May::ProcessorRead), routes!(processors::show))
+        .routes(Needs(May::ProcessorManage), routes!(processors::pause))
+        .routes(Needs(May::ProcessorManage), routes!(processors::resume))
+        .routes(Needs(May::ProcessorManage), routes!(processors::reset))
+        .routes(Needs(May::ProcessorManage), routes!(processors::rebuild))
+        .routes(Needs(May::ProcessorManage), routes!(processors::swap_back))
 }

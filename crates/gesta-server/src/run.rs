@@ -17,7 +17,7 @@ use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::
 
 use axum::Router;
 use futures_util::future::BoxFuture;
-use gesta::Groups;
+use gesta::{Groups, Processors};
 use gesta_core::{DurabilityClass, SystemClock};
 use gesta_file::Options;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -32,7 +32,7 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// How often the groups are measured.
+/// How often groups and processors are measured.
 const WATCH: Duration = Duration::from_secs(5);
 
 /// How long closing the store may take after the last request.
@@ -44,8 +44,25 @@ pub struct Running {
     serving: Serving,
     further: Option<Serving>,
     watch: Watch,
-    groups: Arc<Groups>,
+    engine: Engine,
     close: BoxFuture<'static, Result<(), String>>,
+}
+
+/// What reacts to the log in this process.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) processors: Option<Arc<Processors>>,
+}
+
+impl Engine {
+    /// Stops all of it, and saves how far it came.
+    async fn shutdown(self) {
+        if let Some(processors) = self.processors {
+            processors.shutdown().await;
+        }
+        self.groups.shutdown().await;
+    }
 }
 
 /// What a server says when it has started.
@@ -138,12 +155,16 @@ impl Drop for Watch {
     }
 }
 
-async fn watch_groups(groups: Arc<Groups>, telemetry: Arc<Telemetry>) {
+/// How far the groups and processors are, again and again.
+async fn measure(engine: Engine, telemetry: Arc<Telemetry>) {
     let mut interval = tokio::time::interval(WATCH);
     loop {
         interval.tick().await;
+        if let Some(processors) = &engine.processors {
+            telemetry.set_processors(&processors.list());
+        }
         // What cannot be read now is measured next time; whoever uses the group is told why.
-        let Ok(all) = groups.list_of_all_tenants().await else { continue };
+        let Ok(all) = engine.groups.list_of_all_tenants().await else { continue };
         let lag = all.iter().map(|group| group.lag).max().unwrap_or(0);
         telemetry.set_groups(lag, all.iter().map(|group| group.statistics.parked).sum());
     }
@@ -154,13 +175,13 @@ impl Running {
     pub(crate) fn begin(
         rim: Rim,
         backend: Backend,
-        groups: Arc<Groups>,
+        engine: Engine,
         (main, further): (TcpListener, Option<TcpListener>),
         (routes, watched): (Router, Router),
     ) -> Result<Self, ServeError> {
         let durability = backend.store.capabilities().durability;
         let keys = !rim.authority.is_open();
-        let watch = Watch(tokio::spawn(watch_groups(Arc::clone(&groups), Arc::clone(&rim.telemetry))));
+        let watch = Watch(tokio::spawn(measure(engine.clone(), Arc::clone(&rim.telemetry))));
         let further = further.map(|listener| serve_at(rim.clone(), listener, watched)).transpose()?;
         let serving = serve_at(rim, main, routes)?;
         let report = Report {
@@ -170,7 +191,7 @@ impl Running {
             durability,
             keys,
         };
-        Ok(Self { report, serving, further, watch, groups, close: backend.close })
+        Ok(Self { report, serving, further, watch, engine, close: backend.close })
     }
 
     /// Where it listens.
@@ -198,8 +219,8 @@ impl Running {
         stopped
     }
 
-    /// Stops in good order: no new connections, the requests in flight, then the groups' checkpoints and the
-    /// store. Takes at most the configured drain time, and 10 s for groups and store.
+    /// Stops in good order: no new connections, the requests in flight, then the processors, the groups' checkpoints
+    /// and the store. Takes at most the configured drain time, and 10 s for the rest.
     pub async fn stop(self) -> Result<(), ServeError> {
         let further = async {
             match self.further {
@@ -213,10 +234,9 @@ impl Running {
             tracing::warn!(connections = cut, "connections were cut: they did not end in time");
         }
         drop(self.watch);
-        let (groups, close) = (self.groups, self.close);
+        let (engine, close) = (self.engine, self.close);
         let rest = async move {
-            groups.shutdown().await;
-            drop(groups);
+            engine.shutdown().await;
             close.await
         };
         let closed = timeout(CLOSE, rest).await.unwrap_or_else(|_| Err(format!("not done in {CLOSE:?}")));

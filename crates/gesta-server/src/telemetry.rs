@@ -13,6 +13,7 @@ use std::{
 };
 
 use axum::http::Method;
+use gesta::ProcessorInfo;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -110,6 +111,19 @@ impl Telemetry {
     pub(crate) fn set_groups(&self, lag: u64, parked: u64) {
         self.lag.set(lag as f64);
         self.dead_lettered.absolute(parked);
+    }
+
+    /// How the processors do. Their names come from the program, so they are a closed set.
+    pub(crate) fn set_processors(&self, all: &[ProcessorInfo]) {
+        self.within(|| {
+            for ProcessorInfo { name, status, .. } in all {
+                let labels = [("processor", name.clone())];
+                gauge!("gesta_processor_lag_events", &labels).set(status.lag_events as f64);
+                gauge!("gesta_processor_lag_seconds", &labels).set(status.lag.as_secs_f64());
+                counter!("gesta_processor_events_total", &labels).absolute(status.processed);
+                counter!("gesta_processor_failures_total", &labels).absolute(status.failures);
+            }
+        });
     }
 
     /// Asks this store for its positions whenever the metrics are asked for. The first one counts.

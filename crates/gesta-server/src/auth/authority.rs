@@ -81,7 +81,7 @@ impl Authority {
             Mode::Open { local: true } if !host::is_local(request) => Err(Denied::ForeignHost),
             Mode::Open { .. } => {
                 let tenant = wanted_tenant(headers)?.unwrap_or_default();
-                Ok(Caller { tenant, principal: "local".into(), grants: Grants::All })
+                Ok(Caller { tenant, principal: Caller::LOCAL.into(), grants: Grants::All })
             }
             Mode::Keys { known, .. } => Self::with_key(known, headers),
         }

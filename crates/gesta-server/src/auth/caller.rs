@@ -48,6 +48,18 @@ impl Grants {
 }
 
 impl Caller {
+    /// Whether what belongs to all tenants at once is the caller's to see and to change: on a server without keys, and
+    /// with a key that names `tenant:admin`. A key with `*` may do everything, within its tenant.
+    pub fn spans_tenants(&self) -> bool {
+        match &self.grants {
+            Grants::All => &*self.principal == Self::LOCAL,
+            Grants::Some(granted) => granted.contains(&Permission::TenantAdmin),
+        }
+    }
+
+    /// The principal of whoever reaches a server without keys.
+    pub(super) const LOCAL: &'static str = "local";
+
     /// Refuses what is not granted. For what depends on the body; a route's own permission is checked before.
     pub fn need(&self, permission: Permission) -> Result<(), Denied> {
         if self.grants.allows(permission) { Ok(()) } else { Err(Denied::Missing { permission }) }

@@ -26,6 +26,8 @@ pub enum Permission {
     GroupManage,
     /// See how processors do.
     ProcessorRead,
+    /// Pause, resume, reset and rebuild processors.
+    ProcessorManage,
     /// See parked events.
     DeadLetterRead,
     /// Deliver parked events again.
@@ -52,7 +54,7 @@ pub struct UnknownPermission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::StreamAppend,
         Self::StreamRead,
         Self::StreamReadMetadata,
@@ -61,6 +63,7 @@ impl Permission {
         Self::GroupConsume,
         Self::GroupManage,
         Self::ProcessorRead,
+        Self::ProcessorManage,
         Self::DeadLetterRead,
         Self::DeadLetterReplay,
         Self::DeadLetterDiscard,
@@ -81,6 +84,7 @@ impl Permission {
             Self::GroupConsume => "group:consume",
             Self::GroupManage => "group:manage",
             Self::ProcessorRead => "processor:read",
+            Self::ProcessorManage => "processor:manage",
             Self::DeadLetterRead => "dead-letter:read",
             Self::DeadLetterReplay => "dead-letter:replay",
             Self::DeadLetterDiscard => "dead-letter:discard",

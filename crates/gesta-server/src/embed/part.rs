@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gesta::{ProcessorInfo, ProcessorState};
 use gesta_api::HealthStatus;
 
 /// How a part fares, for `/health`. The whole fares no better than its worst part.
@@ -37,6 +38,20 @@ impl Part {
             Self::Unhealthy { reason } => (HealthStatus::Unhealthy, reason),
         }
     }
+}
+
+/// A processor that has stopped with an error makes the server do less. What went wrong may tell of events, which is
+/// nothing for everybody who may ask for the health.
+pub(super) fn of_processors(all: &[ProcessorInfo]) -> Part {
+    let has_failed = |info: &&ProcessorInfo| {
+        matches!(info.status.state, ProcessorState::Stopped { reason: Some(_) }) || info.note.is_some()
+    };
+    let failed: Vec<&str> = all.iter().filter(has_failed).map(|info| info.name.as_str()).collect();
+    if failed.is_empty() {
+        return Part::Healthy;
+    }
+    let reason = format!("{}: see GET /api/v1/processors for what to do", failed.join(", "));
+    Part::Degraded { reason }
 }
 
 /// The worse of two.

@@ -29,6 +29,10 @@ pub(super) fn describe() {
     describe_gauge!("gesta_index_position", "The position up to which the log is indexed.");
     describe_gauge!("gesta_open_connections", "Open connections.");
     describe_gauge!("gesta_sse_clients", "SSE clients of all tenants.");
+    describe_gauge!("gesta_processor_lag_events", "Events a processor is behind the head.");
+    describe_gauge!("gesta_processor_lag_seconds", "How old the last event was when it was handled.");
+    describe_counter!("gesta_processor_events_total", "Events a processor has handled.");
+    describe_counter!("gesta_processor_failures_total", "Attempts of a processor that failed.");
     describe_gauge!("process_resident_memory_bytes", Unit::Bytes, "Memory of the process.");
     describe_histogram!("http_request_duration_seconds", Unit::Seconds, "From head to head of the reply.");
     describe_counter!("gesta_connections_refused_total", "Connections and heads turned away, by reason.");

@@ -5,6 +5,7 @@
 mod aliases;
 mod append;
 mod bad_input;
+mod embed;
 mod fuzz;
 mod golden;
 mod groups;

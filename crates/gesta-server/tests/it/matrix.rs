@@ -101,6 +101,7 @@ fn path(route: &Declared, known: &Known) -> String {
         .path
         .replace("{stream}", &format!("{NAME}-1"))
         .replace("{group}", NAME)
+        .replace("{name}", NAME)
         .replace("{id}", &known.event)
         .replace("{code}", "forbidden")
 }

@@ -37,6 +37,11 @@ impl Server {
         Self { router, headers: Vec::new() }
     }
 
+    /// The service of a program that has routes of its own.
+    pub(crate) async fn of(embedded: gesta_server::Server) -> Self {
+        Self { router: embedded.service().await.expect("starts"), headers: Vec::new() }
+    }
+
     /// The same service, asked with one header more.
     pub(crate) fn header(&self, name: &str, value: &str) -> Self {
         let mut headers = self.headers.clone();

@@ -1,0 +1,183 @@
+//! Processors of the program that the server is part of: how they fare, and what an operator tells them.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use gesta::{ProcessorInfo, ProcessorsError};
+use gesta_api::{Code, Problem, Processor, Processors};
+
+use crate::{
+    app::App,
+    auth::Caller,
+    extract::{PathText, json},
+    problem::Failure,
+};
+
+mod shown;
+
+use shown::shown;
+
+/// List processors
+///
+/// Those that handle the events of the caller's tenant, and with `tenant:admin` those that handle the events of all.
+#[utoipa::path(
+    get, path = "/api/v1/processors", tag = "processors",
+    responses((status = 200, body = Processors), (status = "default", body = Problem)),
+)]
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Response {
+    let all = app.parts.added.processors.as_ref().map(|processors| processors.list()).unwrap_or_default();
+    let processors = all.into_iter().filter(|info| is_visible(&caller, info)).map(shown).collect();
+    json(StatusCode::OK, &Processors { processors })
+}
+
+/// Show a processor
+///
+/// How far it is, what went wrong, and how a rebuild goes on.
+#[utoipa::path(
+    get, path = "/api/v1/processors/{name}", tag = "processors",
+    params(("name" = String, Path, description = "the processor's name; `-projection` at its end may be left out")),
+    responses((status = 200, body = Processor), (status = "default", body = Problem)),
+)]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    let (_, info) = find(&app, &caller, &name)?;
+    Ok(json(StatusCode::OK, &shown(info)))
+}
+
+/// Pause a processor
+///
+/// It finishes its batch and waits until it is resumed, also after a restart. What it maintains stays as it is.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/pause", tag = "processors",
+    params(("name" = String, Path, description = "the processor's name")),
+    responses((status = 200, body = Processor), (status = "default", body = Problem)),
+)]
+pub(crate) async fn pause(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.pause(&name).await }).await
+}
+
+/// Let a processor go on
+///
+/// After a pause, or after it has stopped with an error.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/resume", tag = "processors",
+    params(("name" = String, Path, description = "the processor's name")),
+    responses((status = 200, body = Processor), (status = "default", body = Problem)),
+)]
+pub(crate) async fn resume(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.resume(&name).await }).await
+}
+
+/// Begin a processor at the start of the log
+///
+/// A read model is empty at once and fills up under the eyes of its readers; a handler gets every event once more. A
+/// rebuild is the way without downtime.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/reset", tag = "processors",
+    params(("name" = String, Path, description = "the processor's name")),
+    responses((status = 200, body = Processor), (status = "default", body = Problem)),
+)]
+pub(crate) async fn reset(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.reset(&name).await }).await
+}
+
+/// Build a read model anew
+///
+/// Beside the one at work, which answers queries meanwhile, and put in its place once it has caught up. Answers as
+/// soon as the rebuild has begun.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/rebuild", tag = "processors",
+    params(("name" = String, Path, description = "the projection's name")),
+    responses(
+        (status = 200, body = Processor),
+        (status = 409, body = Problem, description = "a rebuild is running already"),
+        (status = "default", body = Problem),
+    ),
+)]
+pub(crate) async fn rebuild(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.rebuild(&name).await }).await
+}
+
+/// Put the former generation of a read model back
+///
+/// The one before the last rebuild, once it has caught up.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/swap-back", tag = "processors",
+    params(("name" = String, Path, description = "the projection's name")),
+    responses(
+        (status = 200, body = Processor),
+        (status = 409, body = Problem, description = "there is none, or a rebuild is running"),
+        (status = "default", body = Problem),
+    ),
+)]
+pub(crate) async fn swap_back(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.swap_back(&name).await }).await
+}
+
+/// Tells a processor something, once it is known to be the caller's. In a task of its own: a client that goes away in
+/// the middle leaves nothing half done.
+async fn tell<F>(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    what: impl FnOnce(Arc<gesta::Processors>, String) -> F,
+) -> Result<Response, Failure>
+where
+    F: Future<Output = Result<ProcessorInfo, ProcessorsError>> + Send + 'static,
+{
+    let (processors, info) = find(app, caller, name)?;
+    let told = tokio::spawn(what(processors, info.name)).await;
+    let info =
+        told.map_err(|_| Failure::new(Code::Internal, "the server has a bug here, which it has logged"))??;
+    Ok(json(StatusCode::OK, &shown(info)))
+}
+
+/// A processor of the caller's tenant, or of all tenants for who may act on them. Any other is not there.
+fn find(app: &App, caller: &Caller, name: &str) -> Result<(Arc<gesta::Processors>, ProcessorInfo), Failure> {
+    let Some(processors) = &app.parts.added.processors else {
+        let detail = "this server runs no processors: ask the one that runs the application they belong to";
+        return Err(Failure::new(Code::ProcessorNotFound, detail));
+    };
+    let found = processors.get(name).ok().filter(|info| is_visible(caller, info));
+    let missing = || {
+        let name: String = name.chars().take(100).collect();
+        let detail =
+            format!("no processor is called {name} here: GET /api/v1/processors lists those that run");
+        Failure::new(Code::ProcessorNotFound, detail)
+    };
+    Ok((Arc::clone(processors), found.ok_or_else(missing)?))
+}
+
+fn is_visible(caller: &Caller, info: &ProcessorInfo) -> bool {
+    match &info.tenant {
+        Some(tenant) => *tenant == caller.tenant,
+        None => caller.spans_tenants(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
