@@ -11,7 +11,7 @@ pub use registry::{AggregateView, Aggregates, RegisterError};
 ///
 /// Both functions are pure. They know no store, no clock and no randomness; what they need to know about the moment
 /// is in the [`Context`]. So the same events always give the same state, and a rule is tested without a runtime
-/// (see `gesta::scenario`).
+/// (see [`scenario`](crate::scenario)).
 ///
 /// The events of one aggregate are one stream, `CATEGORY-<id>`: what must be right together belongs into one
 /// aggregate, everything else into another.

@@ -71,7 +71,7 @@ impl EventKind {
 
 /// The facts of one thing as a Rust type, usually an enum with `#[derive(Event)]`.
 ///
-/// Encoding a fact and decoding it again must give an equal fact; `gesta::scenario` checks that on every
+/// Encoding a fact and decoding it again must give an equal fact; [`scenario`](crate::scenario) checks that on every
 /// event it sees.
 pub trait Event: Sized + Clone + Send + Sync + 'static {
     /// Every kind there is; no two share a spelling.

@@ -53,6 +53,7 @@ mod processor;
 mod processors;
 mod projection;
 pub mod repository;
+pub mod scenario;
 pub mod snapshot;
 mod subscription;
 pub mod upcast;
