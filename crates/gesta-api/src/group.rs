@@ -48,6 +48,10 @@ pub struct GroupFilter {
     /// Any of these types, with wildcards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<String>,
+    /// Least and greatest schema version, inclusive: `2.0` is 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u32>>, min_items = 2, max_items = 2)]
+    pub schema_version_range: Option<(u32, u32)>,
     /// Any of these streams, with wildcards.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<String>,
@@ -73,14 +77,14 @@ pub struct GroupFilter {
 }
 
 impl GroupFilter {
-    /// The filter, on one tenant's events. Fails when the priority range is upside down.
+    /// The filter, on one tenant's events. Fails when a range is upside down.
     pub fn into_filter(self, tenant: Tenant) -> Result<Filter, Problem> {
-        if self.priority_range.is_some_and(|(least, most)| least > most) {
-            return Err(Problem::field("priority_range is upside down: write the smaller number first"));
-        }
+        in_order("priority_range", self.priority_range)?;
+        in_order("schema_version_range", self.schema_version_range)?;
         let patterns = |texts: Vec<String>| texts.into_iter().map(Into::into).collect();
         Ok(Filter {
             types: patterns(self.types),
+            schema_versions: self.schema_version_range,
             streams: patterns(self.streams),
             categories: self.categories,
             sources: self.sources,
@@ -93,11 +97,22 @@ impl GroupFilter {
     }
 }
 
+/// Refuses a range whose first end is above its second.
+fn in_order<T: PartialOrd>(field: &str, range: Option<(T, T)>) -> Result<(), Problem> {
+    match range {
+        Some((least, most)) if least > most => {
+            Err(Problem::field(format!("{field} is upside down: write the smaller number first")))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl From<&Filter> for GroupFilter {
     fn from(filter: &Filter) -> Self {
         let texts = |patterns: &[gesta_core::Pattern]| patterns.iter().map(ToString::to_string).collect();
         Self {
             types: texts(&filter.types),
+            schema_version_range: filter.schema_versions,
             streams: texts(&filter.streams),
             categories: filter.categories.clone(),
             sources: filter.sources.clone(),

@@ -27,6 +27,10 @@ pub struct PublishRequest {
     /// The fact itself: any JSON.
     #[schema(value_type = serde_json::Value)]
     pub payload: Box<RawValue>,
+    /// The version of its payload's shape: `1.0` when absent, `2.0`, … It only counts whole versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1.0", pattern = "^[0-9]+(\\.0)?$")]
+    pub version: Option<String>,
     /// What or whom it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "sample-42")]
@@ -127,6 +131,7 @@ impl PublishRequest {
             event_type: event_type.into(),
             source_service: source.into(),
             payload,
+            version: None,
             subject: None,
             priority: None,
             correlation_id: None,
@@ -142,13 +147,14 @@ impl PublishRequest {
         subject.unwrap_or_else(|| StreamId::lossy("events", &self.event_type))
     }
 
-    /// The stream and the event to append; `id` stands in when the request names none. Fails on metadata under a
-    /// reserved key that has a field of its own.
+    /// The stream and the event to append; `id` stands in when the request names none. Fails on a version that is none,
+    /// and on metadata under a reserved key that has a field of its own.
     pub fn into_event(self, id: impl FnOnce() -> Uuid) -> Result<(StreamId, NewEvent), Problem> {
         if self.source_service.is_empty() {
             return Err(Problem::field("source_service is empty: name the program that made the event"));
         }
         let stream = self.stream();
+        let schema_version = self.version.as_deref().map_or(Ok(1), schema_version)?;
         let metadata = Metadata {
             source: Some(self.source_service),
             subject: self.subject,
@@ -159,13 +165,23 @@ impl PublishRequest {
         let event = NewEvent {
             id: self.event_id.unwrap_or_else(id),
             event_type: self.event_type.into(),
-            schema_version: 1,
+            schema_version,
             content_type: "application/json".into(),
             data: Bytes::from(Box::<str>::from(self.payload).into_boxed_bytes().into_vec()),
             metadata,
         };
         Ok((stream, event))
     }
+}
+
+/// The number of a version as text: `2.0` or `2`.
+fn schema_version(text: &str) -> Result<u32, Problem> {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    let plain = whole.bytes().all(|digit| digit.is_ascii_digit());
+    whole.parse().ok().filter(|version| plain && *version >= 1).ok_or_else(|| {
+        let text: String = text.chars().take(40).collect();
+        Problem::field(format!("illegal version {text:?}: write 1.0, 2.0 and so on, whole versions only"))
+    })
 }
 
 /// Sorts texts into the reserved keys they name and the caller's own.
@@ -328,8 +344,17 @@ mod tests {
 
     #[test]
     fn an_explicit_null_equals_absence() {
-        let all = r#","subject":null,"priority":null,"correlation_id":null,"event_id":null,"metadata":null,"durability":null"#;
+        let all = r#","version":null,"subject":null,"priority":null,"correlation_id":null,"event_id":null,"metadata":null,"durability":null"#;
         assert_eq!(event(all).expect("legal"), event("").expect("legal"));
+    }
+
+    #[test]
+    fn a_version_is_a_whole_number_with_or_without_its_zero() {
+        for (more, version) in
+            [("", 1), (r#","version":"1.0""#, 1), (r#","version":"2""#, 2), (r#","version":"12.0""#, 12)]
+        {
+            assert_eq!(event(more).expect("legal").1.schema_version, version, "{more}");
+        }
     }
 
     #[test]
@@ -340,6 +365,12 @@ mod tests {
             r#","priority":6"#,
             r#","priority":"1""#,
             r#","subject":7"#,
+            r#","version":2"#,
+            r#","version":"0""#,
+            r#","version":"2.1""#,
+            r#","version":"+2""#,
+            r#","version":"""#,
+            r#","version":"4294967296""#,
             r#","correlation_id":"x""#,
             r#","durability":"maybe""#,
             r#","metadata":{"a":1}"#,

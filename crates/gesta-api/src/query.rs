@@ -66,6 +66,10 @@ pub struct LogQuery {
     pub direction: Option<Direction>,
     /// Any of these types, with wildcards.
     pub types: Vec<String>,
+    /// Least schema version.
+    pub schema_version_min: Option<u32>,
+    /// Greatest schema version.
+    pub schema_version_max: Option<u32>,
     /// Any of these streams, with wildcards.
     pub streams: Vec<String>,
     /// Any of these categories, exactly.
@@ -169,6 +173,8 @@ impl LogQuery {
                 "limit" => limit(&mut made.limit, &parts)?,
                 "direction" => direction(&mut made.direction, &parts)?,
                 "types" => made.types.extend(parts),
+                "schema_version_min" => once(&mut made.schema_version_min, &key, &parts)?,
+                "schema_version_max" => once(&mut made.schema_version_max, &key, &parts)?,
                 "streams" => made.streams.extend(parts),
                 "categories" => made.categories.extend(parts),
                 "sources" => made.sources.extend(parts),
@@ -210,6 +216,8 @@ impl LogQuery {
         out.one("limit", self.limit);
         out.one("direction", self.direction.map(direction_text));
         out.each("types", &self.types);
+        out.one("schema_version_min", self.schema_version_min);
+        out.one("schema_version_max", self.schema_version_max);
         out.each("streams", &self.streams);
         out.each("categories", &self.categories);
         out.each("sources", &self.sources);
@@ -233,8 +241,11 @@ impl LogQuery {
         let priority = (self.priority_min.is_some() || self.priority_max.is_some()).then(|| {
             (self.priority_min.unwrap_or(Priority::HIGHEST), self.priority_max.unwrap_or(Priority::LOWEST))
         });
+        let schema_versions = (self.schema_version_min.is_some() || self.schema_version_max.is_some())
+            .then(|| (self.schema_version_min.unwrap_or(1), self.schema_version_max.unwrap_or(u32::MAX)));
         Filter {
             types: patterns(&self.types),
+            schema_versions,
             streams: patterns(&self.streams),
             categories: self.categories.clone(),
             sources: self.sources.clone(),
@@ -255,6 +266,8 @@ impl LogQuery {
         let texts = |patterns: &[Pattern]| patterns.iter().map(ToString::to_string).collect();
         Self {
             types: texts(&filter.types),
+            schema_version_min: filter.schema_versions.map(|(least, _)| least),
+            schema_version_max: filter.schema_versions.map(|(_, most)| most),
             streams: texts(&filter.streams),
             categories: filter.categories.clone(),
             sources: filter.sources.clone(),

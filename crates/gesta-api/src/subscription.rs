@@ -6,7 +6,7 @@ use gesta_core::Priority;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{GroupFilter, Problem};
+use crate::GroupFilter;
 
 /// Makes or joins a group. Every field is optional; an explicit `null` equals an absent one, an empty list
 /// restricts nothing, and all parts are ANDed.
@@ -52,6 +52,10 @@ pub struct SubscribeRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<u8>>, min_items = 2, max_items = 2)]
     pub priority_range: Option<(Priority, Priority)>,
+    /// Least and greatest version of the payload's shape, inclusive: `2.0` is 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<u32>>, min_items = 2, max_items = 2)]
+    pub schema_version_range: Option<(u32, u32)>,
     /// Where to push to. Not offered yet: refused with `unsupported`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
@@ -63,19 +67,17 @@ impl SubscribeRequest {
         self.event_types.clone().filter(|types| !types.is_empty()).unwrap_or_else(|| vec!["*".into()])
     }
 
-    /// What its group takes. Fails when the priority range is upside down.
-    pub fn filter(&self) -> Result<GroupFilter, Problem> {
-        if self.priority_range.is_some_and(|(least, most)| least > most) {
-            return Err(Problem::field("priority_range is upside down: write the smaller number first"));
-        }
-        Ok(GroupFilter {
+    /// What its group takes.
+    pub fn filter(&self) -> GroupFilter {
+        GroupFilter {
             types: self.patterns(),
             sources: self.source_services.clone().unwrap_or_default(),
             subjects: self.subject_patterns.clone().unwrap_or_default(),
             metadata: self.metadata_filters.clone().unwrap_or_default(),
             priority_range: self.priority_range,
+            schema_version_range: self.schema_version_range,
             ..GroupFilter::default()
-        })
+        }
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Selection {
     /// Of this type; * stands for any text (may repeat)
     #[arg(long = "type", value_name = "PATTERN")]
     types: Vec<String>,
+    /// Whose data has this schema version
+    #[arg(long, value_name = "NUMBER")]
+    schema_version: Option<u32>,
     /// Of this stream; * stands for any text (may repeat)
     #[arg(long = "stream", value_name = "PATTERN")]
     streams: Vec<String>,
@@ -60,6 +63,8 @@ impl Selection {
     pub(crate) fn query(&self) -> LogQuery {
         LogQuery {
             types: self.types.clone(),
+            schema_version_min: self.schema_version,
+            schema_version_max: self.schema_version,
             streams: self.streams.clone(),
             categories: self.categories.clone(),
             sources: self.sources.clone(),

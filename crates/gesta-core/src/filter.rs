@@ -23,6 +23,9 @@ pub struct Filter {
     pub tenant: Option<Tenant>,
     /// Any of these types.
     pub types: Vec<Pattern>,
+    /// Least and greatest schema version, inclusive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_versions: Option<(u32, u32)>,
     /// Any of these streams.
     pub streams: Vec<Pattern>,
     /// Any of these categories, exactly.
@@ -61,6 +64,12 @@ impl Filter {
     /// Only these types.
     pub fn types<P: Into<Pattern>>(mut self, types: impl IntoIterator<Item = P>) -> Self {
         self.types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Only events whose data has this schema version, or one between the two.
+    pub fn schema_versions(mut self, least: u32, greatest: u32) -> Self {
+        self.schema_versions = Some((least, greatest));
         self
     }
 
@@ -110,6 +119,7 @@ impl Filter {
         any(&self.types, &event.event_type)
             && self.tenant.as_ref().is_none_or(|tenant| *tenant == event.tenant)
             && (self.system || !event.stream.is_system())
+            && self.schema_versions.is_none_or(|(least, most)| (least..=most).contains(&event.schema_version))
             && any(&self.streams, event.stream.as_str())
             && (self.categories.is_empty() || self.categories.iter().any(|c| c == event.stream.category()))
             && (self.ids.is_empty() || self.ids.contains(&event.id))

@@ -20,6 +20,9 @@ pub(crate) struct Publish {
     /// The payload: JSON, @FILE, or - for standard input
     #[arg(default_value = "{}")]
     payload: String,
+    /// The version of its payload's shape: 1.0, 2.0 and so on
+    #[arg(long, value_name = "VERSION")]
+    schema_version: Option<String>,
     /// The program that made it
     #[arg(long, default_value = "gesta-cli")]
     source: String,
@@ -65,6 +68,7 @@ impl Publish {
         let priority =
             self.priority.map(|level| Priority::new(level).ok_or_else(out_of_range)).transpose()?;
         let request = PublishRequest {
+            version: self.schema_version,
             subject: self.subject,
             priority,
             correlation_id: self.correlation,

@@ -28,6 +28,9 @@ pub(crate) struct Serve {
     /// The keys file; keys.json in the data folder when not given
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
+    /// A TOML file of settings and of types with their aliases; the other options and the environment win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What is logged to standard error: a level, or target=level pairs
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -83,6 +86,7 @@ impl Serve {
             "PORT" => self.port.map(|port| port.to_string()),
             "GESTA_DATA" => path(&self.data),
             "GESTA_KEYS_FILE" => path(&self.keys_file),
+            "GESTA_CONFIG" => path(&self.config),
             "RUST_LOG" => self.log.clone(),
             _ => None,
         };
@@ -110,6 +114,7 @@ fn failure(error: ServeError) -> Failure {
 #[derive(Serialize)]
 struct Shown<'a> {
     variable: &'a str,
+    field: &'a str,
     default: &'a str,
     text: &'a str,
 }
@@ -117,12 +122,13 @@ struct Shown<'a> {
 fn settings(output: Output) -> Outcome {
     let shown = |setting: &Setting| Shown {
         variable: setting.variable,
+        field: setting.field,
         default: setting.default,
         text: setting.text,
     };
     let all: Vec<_> = Config::SETTINGS.iter().map(shown).collect();
     output.print(&all, |all| {
-        let row = |s: &Shown<'_>| [s.variable.to_owned(), s.default.to_owned(), s.text.to_owned()];
-        table(["VARIABLE", "DEFAULT", "MEANING"], &all.iter().map(row).collect::<Vec<_>>())
+        let row = |s: &Shown<'_>| [s.variable, s.field, s.default, s.text].map(str::to_owned);
+        table(["VARIABLE", "IN A FILE", "DEFAULT", "MEANING"], &all.iter().map(row).collect::<Vec<_>>())
     })
 }

@@ -33,7 +33,9 @@ fn random_event(dice: &mut Dice) -> NewEvent {
     if dice.chance(1, 3) {
         metadata.other.insert("depth".into(), serde_json::value::to_raw_value(&7).expect("a number"));
     }
-    NewEvent::new(*dice.pick(&TYPES), "1").with_id(dice.id()).with_metadata(metadata)
+    let schema_version = u32::try_from(dice.between(1, 4)).expect("small");
+    let event = NewEvent::new(*dice.pick(&TYPES), "1").with_id(dice.id()).with_metadata(metadata);
+    NewEvent { schema_version, ..event }
 }
 
 /// Sixty events that differ in everything a filter looks at.
@@ -102,6 +104,11 @@ fn narrow(filter: &mut Filter, part: u64, all: &[RecordedEvent], dice: &mut Dice
         8 => filter.correlation_id = texts(&["talk-1", "talk-2", "talk-3"]).pop(),
         9 => filter.recorded_from = Some(dice.pick(all).recorded_at),
         10 => filter.recorded_before = Some(dice.pick(all).recorded_at),
+        11 => {
+            let version = |n: u64| u32::try_from(n).expect("small");
+            let least = dice.between(1, 4);
+            filter.schema_versions = Some((version(least), version(dice.between(least, 4))));
+        }
         _ => {
             filter.ids = (0..3).map(|_| dice.pick(all).id).collect();
             filter.ids.push(dice.id());
@@ -109,7 +116,7 @@ fn narrow(filter: &mut Filter, part: u64, all: &[RecordedEvent], dice: &mut Dice
     }
 }
 
-const PARTS: u64 = 12;
+const PARTS: u64 = 13;
 
 /// Each part alone, eight times, and it tells events apart.
 pub async fn each_part_alone(backend: &dyn Backend) {

@@ -73,7 +73,7 @@ fn definition(request: &SubscribeRequest, caller: &Caller) -> Result<GroupDefini
     Ok(GroupDefinition {
         start: if request.read_latest.unwrap_or(true) { Start::Head } else { Start::Beginning },
         auto_ack: request.auto_ack.unwrap_or(true),
-        ..GroupDefinition::of(request.filter()?.into_filter(caller.tenant.clone())?)
+        ..GroupDefinition::of(request.filter().into_filter(caller.tenant.clone())?)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Publishing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Server;
 
@@ -94,4 +94,31 @@ async fn the_trace_of_the_request_is_kept() {
     let event = service.get(&format!("/api/v1/events/{id}")).await.ok();
     assert_eq!(event["metadata"]["traceparent"], parent);
     assert_eq!(event["metadata"]["tracestate"], "v=1");
+}
+
+#[tokio::test]
+async fn a_schema_evolves_by_versions_that_are_stored_shown_and_asked_for() {
+    let server = Server::new().await;
+    let publish = |version: Option<&str>, payload: Value| json!({"event_type": "sample.created", "source_service": "lab", "version": version, "payload": payload});
+    let path = "/api/v1/events/publish";
+    server.post(path, publish(None, json!({"barcode": "1"}))).await.ok();
+    server.post(path, publish(Some("2.0"), json!({"barcode": "2", "volume": 3}))).await.ok();
+    server.post(path, publish(Some("2.1"), json!({}))).await.refused(422, "invalid_field");
+
+    let group = json!({"consumer_group": "new", "schema_version_range": [2, 2], "read_latest": false});
+    server.post("/api/v1/events/subscribe", group).await.ok();
+    let pull = json!({"consumer": "c", "wait_ms": 0});
+    let pulled = server.post("/api/v1/groups/new/pull", pull).await.ok();
+    let versions: Vec<_> =
+        pulled["deliveries"].as_array().unwrap().iter().map(|d| d["event"]["version"].clone()).collect();
+    assert_eq!(versions, ["2.0"]);
+
+    let shown = |page: Value| -> Vec<_> {
+        page["events"].as_array().unwrap().iter().map(|event| event["schema_version"].clone()).collect()
+    };
+    assert_eq!(shown(server.get("/api/v1/log").await.ok()), [1, 2]);
+    assert_eq!(shown(server.get("/api/v1/log?schema_version_max=1").await.ok()), [1]);
+    assert_eq!(shown(server.get("/api/v1/log?schema_version_min=2").await.ok()), [2]);
+    let upside_down = json!({"consumer_group": "none", "schema_version_range": [2, 1]});
+    server.post("/api/v1/events/subscribe", upside_down).await.refused(422, "invalid_field");
 }
