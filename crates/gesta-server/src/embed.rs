@@ -38,7 +38,7 @@ use std::{
 };
 
 use axum::Router;
-use gesta::Processors;
+use gesta::{Aggregates, Processors};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -80,13 +80,15 @@ pub(crate) struct Added {
     pub(crate) document: Arc<str>,
     /// What reacts to the log in this process.
     pub(crate) processors: Option<Arc<Processors>>,
+    /// What streams add up to.
+    pub(crate) aggregates: Aggregates,
 }
 
 impl Server {
     /// A server on this backend with Gesta's routes only, called `gesta`.
     pub fn new(backend: Backend, config: Config) -> Self {
         let document = crate::openapi::text().into();
-        let added = Added { name: "gesta".into(), checks: Vec::new(), document, processors: None };
+        let added = Added { name: "gesta".into(), checks: Vec::new(), document, processors: None, aggregates: Aggregates::new() };
         let backend = backend.knowing(&config.types);
         Self { backend, config, telemetry: Telemetry::new(), routes: Vec::new(), added }
     }
@@ -117,6 +119,13 @@ impl Server {
         self.with_check("processors", move || part::of_processors(&processors.list()))
     }
 
+    /// The same with the aggregates of the program: `/api/v1/aggregates` shows their states at any version and time, what
+    /// has changed and which event changed it.
+    pub fn with_aggregates(mut self, aggregates: Aggregates) -> Self {
+        self.added.aggregates = aggregates;
+        self
+    }
+
     /// The same with a part that `/health` asks. Asking must be cheap, and must not wait.
     pub fn with_check(
         mut self,
@@ -124,6 +133,12 @@ impl Server {
         ask: impl Fn() -> Part + Send + Sync + 'static,
     ) -> Self {
         self.added.checks.push(Check { name: name.into(), ask: Arc::new(ask) });
+        self
+    }
+
+    /// The same with these metrics, such as those of [`Telemetry::with_buckets`].
+    pub fn with_telemetry(mut self, telemetry: Arc<Telemetry>) -> Self {
+        self.telemetry = telemetry;
         self
     }
 

@@ -15,7 +15,7 @@ use std::{
 use axum::http::Method;
 use gesta::ProcessorInfo;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use crate::health::Probe;
 
@@ -55,7 +55,17 @@ pub(crate) struct Connection<'a>(&'a Telemetry);
 impl Telemetry {
     /// All counters at zero.
     pub fn new() -> Arc<Self> {
-        let recorder = describe::builder(PrometheusBuilder::new()).build_recorder();
+        Self::with_buckets(&[])
+    }
+
+    /// The same with these upper bounds for histograms of a program's own, by name; none may be empty. Other histograms
+    /// whose names end in `_seconds` have those of the server.
+    pub fn with_buckets(own: &[(&str, &[f64])]) -> Arc<Self> {
+        let builder = own.iter().fold(describe::builder(PrometheusBuilder::new()), |builder, (name, bounds)| {
+            let name = Matcher::Full((*name).to_owned());
+            builder.set_buckets_for_metric(name, bounds).expect("a histogram has at least one bucket")
+        });
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let counter = |name: &'static str| with_local_recorder(&recorder, || counter!(name));
         let gauge = |name: &'static str| with_local_recorder(&recorder, || gauge!(name));
