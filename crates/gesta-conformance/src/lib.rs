@@ -26,6 +26,7 @@ pub mod history;
 pub mod laws;
 pub mod lin_append;
 pub mod model;
+pub mod read_models;
 pub mod snapshots;
 
 pub use backend::{Backend, MemoryBackend};

@@ -27,6 +27,11 @@ impl Checkpoints {
     pub(crate) fn of(state: Arc<State>, clock: Arc<dyn Clock>) -> Self {
         Self { state, clock }
     }
+
+    /// Where they are kept, with the rows of read models.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
 }
 
 #[async_trait]
@@ -201,7 +206,8 @@ fn lease_sum(tenant: &str, name: &str, epoch: u64) -> i64 {
     sum(&[tenant.as_bytes(), name.as_bytes(), &epoch.to_le_bytes()])
 }
 
-fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Checkpoint> {
+/// What was last saved.
+pub(crate) fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Checkpoint> {
     let (tenant, name) = (key.tenant.as_str(), &key.name);
     let found = connection
         .prepare_cached(include_str!("sql/find_checkpoint.sql"))?
@@ -228,20 +234,31 @@ pub(crate) fn checked(
     Ok(None)
 }
 
+/// Whether the epoch is the current one.
+pub(crate) fn holds(
+    connection: &Connection,
+    key: &CheckpointKey,
+    epoch: Epoch,
+) -> rusqlite::Result<Result<(), CheckpointError>> {
+    Ok(match Lease::find(connection, key)? {
+        Ok(lease) if lease.epoch == epoch.0 => Ok(()),
+        Ok(lease) => {
+            let current = Epoch(lease.epoch);
+            Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current })
+        }
+        Err(unusable) => Err(unusable),
+    })
+}
+
 /// Writes a checkpoint if the epoch is the current one. Both are read and written in one transaction.
-fn save(
+pub(crate) fn save(
     connection: &Connection,
     key: &CheckpointKey,
     epoch: Epoch,
     saved: &Checkpoint,
 ) -> rusqlite::Result<Result<(), CheckpointError>> {
-    match Lease::find(connection, key)? {
-        Ok(lease) if lease.epoch == epoch.0 => {}
-        Ok(lease) => {
-            let current = Epoch(lease.epoch);
-            return Ok(Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current }));
-        }
-        Err(unusable) => return Ok(Err(unusable)),
+    if let Err(refused) = holds(connection, key, epoch)? {
+        return Ok(Err(refused));
     }
     let (tenant, name) = (key.tenant.as_str(), &key.name);
     let sum = checkpoint_sum(tenant, name, saved.position, &saved.state);

@@ -6,6 +6,7 @@
 
 mod connection;
 mod error;
+mod guard;
 mod look;
 mod migrate;
 mod readers;
@@ -15,13 +16,14 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use gesta_core::{Incarnation, Position};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 pub use error::StateError;
+pub(crate) use guard::Guard;
 pub(crate) use look::Look;
 use readers::Readers;
 pub(crate) use sum::sum;
@@ -32,10 +34,22 @@ pub(crate) const FILE: &str = "state.db";
 
 /// The open `state.db`: one writing connection on a thread of its own, and reading ones.
 pub(crate) struct State {
-    // Dropped in this order: the writer first finishes what is queued.
-    writer: Writer,
-    readers: Arc<Readers>,
+    place: Place,
+    guard: Guard,
     max_position: Position,
+}
+
+/// Where it is.
+enum Place {
+    Folder {
+        // Dropped in this order: the writer first finishes what is queued.
+        writer: Writer,
+        readers: Arc<Readers>,
+        /// For foreign queries, which are watched over.
+        queries: Arc<Readers>,
+    },
+    /// One connection for all, for tests.
+    Memory(Mutex<Connection>),
 }
 
 impl State {
@@ -51,9 +65,25 @@ impl State {
             save_identity(&connection, &path, incarnation)?;
         }
         let max_position = max_position(&connection).map_err(|error| StateError::sql(&path, &error))?;
-        let durable = connection::durable(&path).map_err(|error| error.at(&path))?;
+        let mut durable = connection::durable(&path).map_err(|error| error.at(&path))?;
+        let guard = Guard::default();
+        for writing in [&mut connection, &mut durable] {
+            guard.watch(writing).map_err(|error| StateError::sql(&path, &error))?;
+        }
         let writer = Writer::start(connection, durable, wal::Folding::start(&path)?)?;
-        Ok(Self { writer, readers: Arc::new(Readers::of(path)), max_position })
+        let (readers, queries) = (Arc::new(Readers::of(path.clone())), Arc::new(Readers::of(path)));
+        Ok(Self { place: Place::Folder { writer, readers, queries }, guard, max_position })
+    }
+
+    /// The same in memory, gone with this.
+    pub(crate) fn in_memory() -> Result<Self, StateError> {
+        let path = Path::new(":memory:");
+        let mut connection = connection::writing(path).map_err(|error| error.at(path))?;
+        migrate::run(&mut connection, path)?;
+        let guard = Guard::default();
+        guard.watch(&mut connection).map_err(|error| StateError::sql(path, &error))?;
+        let max_position = Position::START;
+        Ok(Self { place: Place::Memory(Mutex::new(connection)), guard, max_position })
     }
 
     /// The highest position that any checkpoint stood at when the file was opened: a witness of how far the log has
@@ -62,13 +92,21 @@ impl State {
         self.max_position
     }
 
+    /// To be entered while foreign SQL is run by [`State::write`].
+    pub(crate) fn guard(&self) -> Guard {
+        self.guard.clone()
+    }
+
     /// Runs `work` in a transaction and answers once that is committed; `work` may run twice, so it must do nothing
     /// beside. Several of those waiting share a transaction.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
-        self.writer.run(false, work).await
+        match &self.place {
+            Place::Folder { writer, .. } => writer.run(false, work).await,
+            Place::Memory(connection) => at_once(connection, work),
+        }
     }
 
     /// As [`State::write`], and the commit survives a power cut.
@@ -76,7 +114,10 @@ impl State {
         &self,
         work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
-        self.writer.run(true, work).await
+        match &self.place {
+            Place::Folder { writer, .. } => writer.run(true, work).await,
+            Place::Memory(connection) => at_once(connection, work),
+        }
     }
 
     /// Runs `work` on a reading connection: it sees every commit that was answered before.
@@ -84,8 +125,45 @@ impl State {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
-        Readers::run(Arc::clone(&self.readers), work).await
+        match &self.place {
+            Place::Folder { readers, .. } => {
+                Readers::run(Arc::clone(readers), move |connection, _| work(connection)).await
+            }
+            Place::Memory(connection) => work(&locked(connection)).map_err(StateError::unavailable),
+        }
     }
+
+    /// As [`State::read`], for foreign SQL: the guard is that of the connection.
+    pub(crate) async fn query<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Guard) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StateError> {
+        match &self.place {
+            Place::Folder { queries, .. } => Readers::run(Arc::clone(queries), work).await,
+            Place::Memory(connection) => {
+                work(&locked(connection), &self.guard).map_err(StateError::unavailable)
+            }
+        }
+    }
+}
+
+fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().expect("no holder of the connection's lock panics")
+}
+
+/// Runs `work` in a transaction on this thread.
+fn at_once<T>(
+    connection: &Mutex<Connection>,
+    work: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StateError> {
+    let mut connection = locked(connection);
+    let mut done = || -> rusqlite::Result<T> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    };
+    done().map_err(StateError::unavailable)
 }
 
 /// Copies the file of a data folder, which a running server may hold, as it is at one instant. `None` if there is

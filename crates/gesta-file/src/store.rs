@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use gesta_core::{
     AppendBatch, AppendError, Appended, Capabilities, CheckpointStore, DurabilityClass, EventStore,
     EventStream, ListStreams, LogHead, Position, ReadAll, ReadError, ReadStream, SnapshotStore,
-    StreamCatalog, StreamInfo, Wakeups,
+    StreamCatalog, StreamInfo, Wakeups, read_model::ReadModelStore,
 };
 
 use crate::{
@@ -67,6 +67,11 @@ impl FileStore {
 
     /// How far processors came, and who owns them.
     pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
+        self.checkpoints.clone()
+    }
+
+    /// Rows that commit together with checkpoints: those of [`FileStore::checkpoints`].
+    pub fn read_models(&self) -> Arc<dyn ReadModelStore> {
         self.checkpoints.clone()
     }
 

@@ -12,6 +12,8 @@ pub(super) const APPLICATION_ID: i32 = 0x4753_5441;
 const SQLITE_VERSION: i32 = 3_051_003;
 /// The writing connection moves the WAL into the file itself once it is this long, in pages.
 const INLINE_FOLD_PAGES: i32 = 4_000;
+/// So many compiled statements a connection keeps: those of Gesta itself and of a good many projections.
+const STATEMENTS: usize = 256;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Why there is no connection.
@@ -49,6 +51,7 @@ pub(super) fn writing(path: &Path) -> Result<Connection, Refused> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "wal_autocheckpoint", INLINE_FOLD_PAGES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
@@ -66,5 +69,6 @@ pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

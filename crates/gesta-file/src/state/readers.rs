@@ -8,7 +8,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{StateError, connection};
+use super::{Guard, StateError, connection};
 
 /// So many reads run at once; others wait.
 const READERS: usize = 4;
@@ -16,8 +16,14 @@ const READERS: usize = 4;
 /// Reading connections that nobody uses at the moment.
 pub(super) struct Readers {
     path: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reading>>,
     permits: Semaphore,
+}
+
+/// A connection, and what tells it that SQL is foreign.
+struct Reading {
+    connection: Connection,
+    guard: Guard,
 }
 
 impl Readers {
@@ -29,15 +35,15 @@ impl Readers {
     /// Runs `work` on a thread that may block.
     pub(super) async fn run<T: Send + 'static>(
         readers: Arc<Self>,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection, &Guard) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
         let permits = Arc::clone(&readers);
         let _permit = permits.permits.acquire().await.map_err(StateError::unavailable)?;
         let reading = tokio::task::spawn_blocking(move || {
-            let connection = readers.take()?;
+            let reading = readers.take()?;
             // A connection that failed is not kept.
-            let found = work(&connection)?;
-            readers.idle().push(connection);
+            let found = work(&reading.connection, &reading.guard)?;
+            readers.idle().push(reading);
             Ok(found)
         });
         let found: rusqlite::Result<T> = reading.await.map_err(StateError::unavailable)?;
@@ -45,12 +51,17 @@ impl Readers {
     }
 
     /// A connection nobody uses, or a new one.
-    fn take(&self) -> rusqlite::Result<Connection> {
-        let kept = self.idle().pop();
-        kept.map_or_else(|| connection::reading(&self.path), Ok)
+    fn take(&self) -> rusqlite::Result<Reading> {
+        if let Some(kept) = self.idle().pop() {
+            return Ok(kept);
+        }
+        let mut connection = connection::reading(&self.path)?;
+        let guard = Guard::default();
+        guard.watch(&mut connection)?;
+        Ok(Reading { connection, guard })
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<Reading>> {
         self.idle.lock().expect("no holder of the readers' lock panics")
     }
 }

@@ -8,6 +8,7 @@ mod fixture;
 mod format;
 mod full_disk;
 mod laws;
+mod read_models;
 mod stops;
 mod support;
 mod verify;
