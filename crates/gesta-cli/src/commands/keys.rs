@@ -19,15 +19,12 @@ use crate::{
 /// Make, list and revoke the keys of a server
 #[derive(Debug, Args)]
 pub(crate) struct Keys {
-    /// The keys file of the server
-    #[arg(
-        long,
-        global = true,
-        env = "GESTA_KEYS_FILE",
-        default_value = "gesta-data/keys.json",
-        value_name = "FILE"
-    )]
-    keys_file: PathBuf,
+    /// The data folder of the server, where keys.json is
+    #[arg(long, global = true, env = "GESTA_DATA", default_value = "gesta-data", value_name = "FOLDER")]
+    data: PathBuf,
+    /// The keys file of the server, if it is another one
+    #[arg(long, global = true, env = "GESTA_KEYS_FILE", value_name = "FILE")]
+    keys_file: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -79,7 +76,7 @@ struct Revoked<'a> {
 
 impl Keys {
     pub(crate) fn run(self, shared: &Shared) -> Outcome {
-        let file = &self.keys_file;
+        let file = &self.keys_file.unwrap_or_else(|| self.data.join("keys.json"));
         match self.verb {
             Verb::Create { tenant, permissions } => {
                 let granted = if permissions.is_empty() { Granted::All } else { Granted::Some(permissions) };

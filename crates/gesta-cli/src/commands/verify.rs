@@ -15,9 +15,12 @@ use crate::{
 /// Check a data folder, byte for byte; no server may run on it
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The data folder
-    #[arg(default_value = "gesta-data")]
-    folder: PathBuf,
+    /// The data folder; GESTA_DATA or gesta-data when not given
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The same without the option
+    #[arg(conflicts_with = "data")]
+    folder: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +47,8 @@ struct Finding {
 impl Verify {
     pub(crate) fn run(self, shared: &Shared) -> Outcome {
         let mut progress = Parts::new("verify");
-        let found = gesta_file::verify(&self.folder, &mut |at| progress.at(&at)).map_err(Failure::failed)?;
+        let data = self.data();
+        let found = gesta_file::verify(&data, &mut |at| progress.at(&at)).map_err(Failure::failed)?;
         drop(progress);
         let report = Report {
             clean: found.is_clean(),
@@ -67,8 +71,14 @@ impl Verify {
         if report.clean {
             return Ok(());
         }
-        let (count, folder) = (number(report.findings_total), self.folder.display());
+        let (count, folder) = (number(report.findings_total), data.display());
         Err(Failure::failed(format!("{folder} is not clean: {count} findings; put it back from a backup")))
+    }
+
+    /// Where a server that was told as much as this command has its data.
+    fn data(self) -> PathBuf {
+        let given = self.data.or(self.folder).or_else(|| std::env::var_os("GESTA_DATA").map(PathBuf::from));
+        given.unwrap_or_else(|| "gesta-data".into())
     }
 }
 

@@ -53,3 +53,27 @@ fn a_folder_that_holds_nothing_of_ours_is_refused() {
     let backup = done(gesta().args(["backup", "copy", "--data", "nothing"]).current_dir(folder.path()), "");
     assert_eq!(backup.code, 4, "{backup:?}");
 }
+
+#[test]
+fn offline_commands_find_the_folder_as_serve_does() {
+    let server = Server::start();
+    server.run(&["publish", "x"]).ok();
+    let (_, folder) = server.stop();
+    let data = folder.path().join("data");
+    let events = |command: &mut std::process::Command| done(command, "").ok().json()["events"].clone();
+    let verify = || {
+        let mut command = gesta();
+        command.args(["verify", "--output", "json"]).current_dir(folder.path());
+        command
+    };
+    assert_eq!(events(verify().args(["--data", "data"])), 1);
+    assert_eq!(events(verify().arg("data")), 1);
+    assert_eq!(events(verify().env("GESTA_DATA", &data)), 1);
+    assert_eq!(events(verify().arg("--data").arg(&data).env("GESTA_DATA", "nowhere")), 1);
+    assert_eq!(done(verify().args(["data", "--data", "data"]), "").code, 2, "two folders are one too many");
+
+    done(gesta().args(["keys", "create", "--data"]).arg(&data), "").ok();
+    assert!(data.join("keys.json").exists());
+    let listed = done(gesta().args(["keys", "list"]).env("GESTA_DATA", &data), "").ok().out;
+    assert!(listed.contains("default"), "{listed}");
+}
