@@ -1,14 +1,14 @@
 //! Aggregates: the state that events add up to, at any version and time.
 
 use gesta_core::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
     Problem,
-    query::text::{Writer, illegal, once, pairs, unknown},
+    query::text::{Writer, illegal, limit, once, pairs, unknown},
 };
 
 /// The kinds of aggregates that a server knows how to fold.
@@ -55,10 +55,10 @@ pub struct FieldChange {
     /// Where in the state: a JSON pointer (RFC 6901).
     pub path: String,
     /// What was there; absent when nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// What is there; absent when nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 
@@ -91,11 +91,16 @@ pub struct FieldSet {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// What was there; absent when nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// What is there since; absent when nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
+}
+
+/// What is written is there, `null` too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// Which state to show: the latest when nothing is said.
@@ -126,6 +131,9 @@ pub struct DiffQuery {
 pub struct FieldQuery {
     /// A JSON pointer (RFC 6901), such as `/status`; the whole state when absent.
     pub field: Option<String>,
+    /// At most so many events, the latest ones, 1 to 1,000; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
 }
 
 impl StateQuery {
@@ -185,19 +193,20 @@ impl DiffQuery {
 impl FieldQuery {
     /// Reads a query. Fails on an unknown or repeated parameter, and on a field that is no JSON pointer.
     pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut field: Option<String> = None;
+        let mut made = Self::default();
         for pair in pairs(query) {
             let (key, parts) = pair?;
             match key.as_str() {
-                "field" => once(&mut field, &key, &parts)?,
+                "field" => once(&mut made.field, &key, &parts)?,
+                "limit" => limit(&mut made.limit, &parts)?,
                 _ => return Err(unknown(&key)),
             }
         }
-        match &field {
+        match &made.field {
             Some(text) if !text.is_empty() && !text.starts_with('/') => {
                 Err(illegal("field", "write a JSON pointer such as /status or /items/0/quantity"))
             }
-            _ => Ok(Self { field }),
+            _ => Ok(made),
         }
     }
 
@@ -205,6 +214,7 @@ impl FieldQuery {
     pub fn to_query(&self) -> String {
         let mut out = Writer::default();
         out.one("field", self.field.as_ref());
+        out.one("limit", self.limit);
         out.0
     }
 }
@@ -225,8 +235,16 @@ mod tests {
         }
         let diff = DiffQuery { from: Some(2), to: None };
         assert_eq!(DiffQuery::parse(&diff.to_query()), Ok(diff));
-        let field = FieldQuery { field: Some("/items/0/a,b~1c".into()) };
+        let field = FieldQuery { field: Some("/items/0/a,b~1c".into()), limit: Some(7) };
         assert_eq!(FieldQuery::parse(&field.to_query()), Ok(field));
+    }
+
+    #[test]
+    fn null_is_told_apart_from_nothing_on_the_wire() {
+        let change = FieldChange { path: "/a".into(), before: Some(Value::Null), after: None };
+        let text = serde_json::to_string(&change).expect("serializes");
+        assert_eq!(text, r#"{"path":"/a","before":null}"#);
+        assert_eq!(serde_json::from_str::<FieldChange>(&text).expect("reads"), change);
     }
 
     #[test]

@@ -88,7 +88,13 @@ impl Server {
     /// A server on this backend with Gesta's routes only, called `gesta`.
     pub fn new(backend: Backend, config: Config) -> Self {
         let document = crate::openapi::text().into();
-        let added = Added { name: "gesta".into(), checks: Vec::new(), document, processors: None, aggregates: Aggregates::new() };
+        let added = Added {
+            name: "gesta".into(),
+            checks: Vec::new(),
+            document,
+            processors: None,
+            aggregates: Aggregates::new(),
+        };
         let backend = backend.knowing(&config.types);
         Self { backend, config, telemetry: Telemetry::new(), routes: Vec::new(), added }
     }

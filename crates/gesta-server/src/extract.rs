@@ -60,11 +60,30 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     }
 }
 
+/// The first two variable parts of the path, decoded.
+pub struct PathPair(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathPair {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let [one, other] = path_parts(parts, state).await?;
+        Ok(Self(one, other))
+    }
+}
+
 async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Failure> {
+    path_parts(parts, state).await.map(|[text]| text)
+}
+
+async fn path_parts<const N: usize, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<[String; N], Failure> {
     let undecodable = |_| Failure::request("the path is not percent-encoded UTF-8");
     let params = RawPathParams::from_request_parts(parts, state).await.map_err(undecodable)?;
-    let (_, text) = params.iter().next().expect("the route has a variable part");
-    Ok(text.to_owned())
+    let mut texts = params.iter().map(|(_, text)| text.to_owned());
+    Ok(std::array::from_fn(|_| texts.next().expect("the route has so many variable parts")))
 }
 
 /// A JSON reply with this status, serialized once.

@@ -9,7 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use gesta::{GroupError, ProcessorsError};
+use gesta::{GroupError, ProcessorsError, history::HistoryError, repository::LoadError};
 use gesta_api::{Code, Problem};
 use gesta_core::{AppendError, ReadError};
 
@@ -135,6 +135,26 @@ impl From<ProcessorsError> for Failure {
             _ => Code::Unsupported,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Load(error) => error.into(),
+            other => Self::new(Code::Internal, other.to_string()),
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Key(error) => Self::new(Code::IllegalStream, error.to_string()),
+            LoadError::Read(error) => error.into(),
+            LoadError::Decode(error) => Self::new(Code::EventNotUnderstood, error.to_string()),
+            other => Self::new(Code::Internal, other.to_string()),
+        }
     }
 }
 

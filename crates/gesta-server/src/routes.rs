@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub(crate) mod aggregate;
+pub(crate) mod aggregates;
 pub(crate) mod append;
 pub(crate) mod batch;
 pub(crate) mod event;
@@ -72,6 +73,7 @@ pub(crate) fn all() -> Guarded<App> {
         .merge(event_store())
         .merge(groups())
         .merge(processors())
+        .merge(aggregates())
 }
 
 fn empty() -> Guarded<App> {
@@ -149,4 +151,12 @@ fn processors() -> Guarded<App> {
         .routes(Needs(May::ProcessorManage), routes!(processors::reset))
         .routes(Needs(May::ProcessorManage), routes!(processors::rebuild))
         .routes(Needs(May::ProcessorManage), routes!(processors::swap_back))
+}
+
+fn aggregates() -> Guarded<App> {
+    empty()
+        .routes(Needs(May::StreamReadMetadata), routes!(aggregates::list))
+        .routes(Needs(May::StreamRead), routes!(aggregates::state))
+        .routes(Needs(May::StreamRead), routes!(aggregates::diff))
+        .routes(Needs(May::StreamRead), routes!(aggregates::history))
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that meets something else fails")]
 
+mod aggregates;
 mod aliases;
 mod append;
 mod bad_input;
@@ -10,6 +11,7 @@ mod fuzz;
 mod golden;
 mod groups;
 mod idempotence;
+mod lamp;
 mod log;
 mod matrix;
 mod openapi;

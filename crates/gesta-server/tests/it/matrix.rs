@@ -102,6 +102,8 @@ fn path(route: &Declared, known: &Known) -> String {
         .replace("{stream}", &format!("{NAME}-1"))
         .replace("{group}", NAME)
         .replace("{name}", NAME)
+        .replace("{category}", "lamp")
+        .replace("{key}", NAME)
         .replace("{id}", &known.event)
         .replace("{code}", "forbidden")
 }
