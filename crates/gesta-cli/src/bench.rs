@@ -4,6 +4,7 @@
 //! much HTTP/1.1 as a Gesta server answers to it, and is no client for anything else.
 
 pub(crate) mod load;
+mod pace;
 pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod subscriber;

@@ -44,6 +44,7 @@
 //! Foreign types in the public API: those of `gesta-core`.
 
 mod append;
+mod background;
 mod backup;
 mod checkpoints;
 mod error;

@@ -13,7 +13,7 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio::sync::mpsc;
 
-use super::{request::Request, wire::Connection};
+use super::{pace::Pace, request::Request, wire::Connection};
 
 /// Histograms are shared by this many connections each at most: one a connection would take too much memory.
 const SHARDS: usize = 16;
@@ -85,7 +85,7 @@ pub(crate) async fn run(plan: Plan, request: &Request, epoch: Instant) -> std::i
         over: AtomicBool::new(false),
     });
     let begin = epoch.elapsed();
-    let (schedule, ticks) = schedule(&shared, begin);
+    let ticks = schedule(&shared, begin)?;
     let tasks: Vec<_> = open
         .into_iter()
         .zip(ticks)
@@ -104,9 +104,6 @@ pub(crate) async fn run(plan: Plan, request: &Request, epoch: Instant) -> std::i
         }
     };
     let _ = tokio::time::timeout(GRACE, finish).await;
-    if let Some(thread) = schedule {
-        let _ = thread.join();
-    }
     Ok(shared.measured())
 }
 
@@ -134,35 +131,38 @@ impl Shared {
 /// When each connection is to send, in nanoseconds of the epoch; `None` to send without a pause.
 type Ticks = Option<mpsc::UnboundedReceiver<u64>>;
 
-/// Starts the thread that says when to send. A thread, because timers of the runtime are no finer than a
-/// millisecond; each connection gets every n-th tick, however long its last answer takes.
-fn schedule(shared: &Arc<Shared>, begin: Duration) -> (Option<std::thread::JoinHandle<()>>, Vec<Ticks>) {
+/// Starts the task that says when to send: each connection gets every n-th request, however long its last answer takes.
+fn schedule(shared: &Arc<Shared>, begin: Duration) -> std::io::Result<Vec<Ticks>> {
     let connections = shared.plan.connections;
-    let Some(rate) = shared.plan.rate else { return (None, (0..connections).map(|_| None).collect()) };
+    let Some(rate) = shared.plan.rate else { return Ok((0..connections).map(|_| None).collect()) };
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..connections).map(|_| mpsc::unbounded_channel()).unzip();
-    let shared = shared.clone();
-    let thread = std::thread::spawn(move || {
-        let whole = (shared.plan.warm_up + shared.plan.duration).as_secs_f64();
-        let mut tick = 0u64;
-        let mut bunch = begin;
-        loop {
-            #[allow(clippy::cast_precision_loss, reason = "ticks stay far below 2^52")]
-            let offset = tick as f64 / rate;
-            if offset >= whole || shared.over.load(Ordering::Relaxed) {
-                return;
-            }
-            if begin + Duration::from_secs_f64(offset) > bunch {
-                bunch += BUNCH;
-                std::thread::sleep(bunch.saturating_sub(shared.epoch.elapsed()));
-                continue;
-            }
-            let due = bunch;
-            let to = usize::try_from(tick % connections as u64).expect("a number of a connection");
-            let _ = senders[to].send(nanos(due));
-            tick += 1;
+    tokio::spawn(send_at(rate, Pace::every(BUNCH)?, begin, shared.clone(), senders));
+    Ok(receivers.into_iter().map(Some).collect())
+}
+
+async fn send_at(
+    rate: f64,
+    pace: Pace,
+    begin: Duration,
+    shared: Arc<Shared>,
+    senders: Vec<mpsc::UnboundedSender<u64>>,
+) {
+    let whole = shared.plan.warm_up + shared.plan.duration;
+    let mut next = senders.iter().cycle();
+    let (mut bunch, mut sent) = (Duration::ZERO, 0.0);
+    while bunch < whole && !shared.over.load(Ordering::Relaxed) {
+        if pace.tick().await.is_err() {
+            return;
         }
-    });
-    (Some(thread), receivers.into_iter().map(Some).collect())
+        // Ticks may come late, and several as one: each bunch is due at its own time all the same.
+        while bunch + BUNCH <= shared.epoch.elapsed().saturating_sub(begin) && bunch < whole {
+            bunch += BUNCH;
+            while sent < rate * bunch.as_secs_f64() {
+                let _ = next.next().map(|sender| sender.send(nanos(begin + bunch)));
+                sent += 1.0;
+            }
+        }
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

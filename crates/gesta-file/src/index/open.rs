@@ -13,6 +13,7 @@ use fjall::{
 use gesta_core::{Incarnation, Position};
 
 use super::{IndexError, keys, tree::Tree};
+use crate::background::step_back;
 
 /// Frozen in the folder when it is made, so a change here is a new format number.
 const MEMTABLE_BYTES: u64 = 16 << 20;
@@ -47,7 +48,11 @@ fn opened(dir: &Path, incarnation: Incarnation) -> Result<Tree, String> {
     let dir = dir.to_owned();
     let opening = thread::Builder::new()
         .name("gesta-index-open".into())
-        .spawn(move || fitting(&dir, incarnation))
+        .spawn(move || {
+            // The library's own threads are started here and take after this one.
+            step_back();
+            fitting(&dir, incarnation)
+        })
         .map_err(|error| format!("no thread could be started: {error}"))?;
     opening.join().unwrap_or_else(|_| Err("the library panicked while opening it".into()))
 }

@@ -5,12 +5,16 @@ use std::{thread, time::Duration};
 use gesta_core::{Filter, Position, ReadError, RecordedEvent};
 
 use super::{Log, page::Forward};
-use crate::index::{Entry, IndexError, WORTHWHILE};
+use crate::{
+    background::step_back,
+    index::{Entry, IndexError, WORTHWHILE},
+};
 
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// The thread's loop: ends when the tail is stopped and empty.
 pub(crate) fn run(log: &Log) {
+    step_back();
     while let Some(taken) = log.tail.take() {
         let entries = taken.entries();
         let mut tries = 0;

@@ -19,11 +19,12 @@ use super::{
     segment::Segment,
     summary::{SealError, seal},
 };
+use crate::background::step_back;
 
 /// How a segment that nobody wrote to is called.
 pub(crate) const NEXT: &str = "next.events";
 /// Zeros are written and synced in slices, so that no sync of the writer waits for much of them.
-const SLICE: u64 = 1 << 20;
+const SLICE: u64 = 128 << 10;
 /// Left free on the disk, for everything that is not the log.
 const RESERVE: u64 = 1 << 20;
 /// A segment is not made smaller than this to fit a disk that is nearly full.
@@ -124,6 +125,7 @@ impl Preparer {
 
     /// The thread's loop.
     pub(crate) fn run(&self) {
+        step_back();
         let mut state = self.state();
         loop {
             if !state.stopped

@@ -40,7 +40,7 @@ use view::View;
 /// much as ten batches, and who is busy gets more of them into one.
 const BUSY: usize = 4;
 /// So long a busy writer lets batches gather, counted from the last group's sync.
-const GATHER: Duration = Duration::from_micros(400);
+const GATHER: Duration = Duration::from_micros(300);
 /// A group larger than this gives its room back.
 const KEPT_ROOM: usize = 1 << 20;
 
