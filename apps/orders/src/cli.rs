@@ -1,0 +1,121 @@
+//! The command line.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use gesta_file::Options;
+use gesta_server::{Backend, Config, telemetry::logs};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Orders and customers, a reference application of Gesta
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the application until Ctrl-C
+    Serve {
+        /// The data folder, made if there is none
+        #[arg(long, value_name = "FOLDER", env = "GESTA_DATA", default_value = "orders-data")]
+        data: PathBuf,
+        /// Where the routes are; an address that is not loopback needs keys
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+        listen: SocketAddr,
+        /// Where metrics and health are, at the address of --listen; METRICS_PORT names the port alone
+        #[arg(long, value_name = "ADDRESS")]
+        metrics_listen: Option<SocketAddr>,
+    },
+    /// Import orders of a CSV file into a data folder that no server has open
+    Import {
+        /// The file: one row for each item of an order
+        file: PathBuf,
+        /// The data folder, made if there is none
+        #[arg(long, value_name = "FOLDER", env = "GESTA_DATA", default_value = "orders-data")]
+        data: PathBuf,
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+    /// Print the OpenAPI document of the application's own routes
+    Openapi,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// The port of metrics and health unless told otherwise.
+const METRICS_PORT: u16 = 9090;
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<(), String> {
+        match self.verb {
+            Verb::Serve { data, listen, metrics_listen } => serve(data, listen, metrics_listen).await,
+            Verb::Import { file, data, output } => {
+                let report = orders::import::import(&file, &data).await.map_err(|error| error.to_string())?;
+                match output {
+                    Output::Text => println!("{report}"),
+                    Output::Json => {
+                        println!("{}", serde_json::to_string(&report).map_err(|e| e.to_string())?)
+                    }
+                }
+                Ok(())
+            }
+            Verb::Openapi => {
+                print!("{}", orders::document());
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
+    // Registered first: from now on no signal ends the process before the store is closed.
+    let (keyboard, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (keyboard, terminate) = (keyboard.map_err(|e| said(&e))?, terminate.map_err(|e| said(&e))?);
+    let mut config =
+        Config::from_environment(|name| std::env::var(name).ok()).map_err(|error| said(&error))?;
+    (config.host, config.port, config.data) = (listen.ip().to_string(), listen.port(), data);
+    config.metrics_port = Some(metrics_port(&config, listen.ip(), metrics)?);
+    let _logs = logs::begin(&config.log).map_err(|error| said(&error))?;
+    let backend = Backend::file(&config.data, Options::default()).await.map_err(|error| said(&error))?;
+    let app = orders::app(backend, config).await.map_err(|error| said(&error))?;
+    let running = app.server.start().await.map_err(|error| said(&error))?;
+    println!("{}", running.report());
+    either(keyboard, terminate).await;
+    running.stop().await.map_err(|error| said(&error))
+}
+
+fn metrics_port(config: &Config, host: IpAddr, given: Option<SocketAddr>) -> Result<u16, String> {
+    match given {
+        Some(address) if address.ip() != host => {
+            Err(format!("--metrics-listen {address} is not at {host}, the address of --listen: use that one"))
+        }
+        Some(address) => Ok(address.port()),
+        None => Ok(config.metrics_port.unwrap_or(METRICS_PORT)),
+    }
+}
+
+async fn either(mut keyboard: Signal, mut terminate: Signal) {
+    tokio::select! {
+        _ = keyboard.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Says why it ended.
+pub(crate) fn failed(reason: &str) -> ExitCode {
+    eprintln!("orders: {reason}");
+    ExitCode::FAILURE
+}

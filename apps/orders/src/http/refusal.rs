@@ -1,0 +1,134 @@
+//! What a refusal looks like: the rule's own code with what it expects and what is so, or one of Gesta's codes.
+
+use gesta::{
+    Rejection, WaitError,
+    repository::{ExecuteError, LoadError},
+};
+use gesta_api::{Code, Problem};
+use gesta_core::read_model::ReadModelError;
+use gesta_server::Failure;
+use serde_json::{Value, json};
+
+use crate::domain::{customer::CustomerRejection, order::OrderRejection};
+
+/// A rule that tells a caller more than its code.
+pub(super) trait Rule: Rejection {
+    /// The HTTP status it comes with.
+    fn status(&self) -> u16;
+
+    /// What the rule asks for and what is so instead, where that is the reason.
+    fn expected_and_actual(&self) -> Option<(Value, Value)>;
+}
+
+impl Rule for OrderRejection {
+    fn status(&self) -> u16 {
+        match self {
+            Self::NotInitialized => 404,
+            Self::EmptyItems
+            | Self::InvalidQuantity { .. }
+            | Self::InvalidAmount { .. }
+            | Self::TotalTooLarge => 422,
+            _ => 409,
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(Value, Value)> {
+        match self {
+            Self::AlreadyExists { actual } => Some((json!("no order"), json!(actual))),
+            Self::EmptyItems => Some((json!("at least 1 item"), json!(0))),
+            Self::InvalidQuantity { actual } => Some((json!("at least 1"), json!(actual))),
+            Self::InvalidAmount { actual } => Some((json!("at least 0 cents"), json!(actual))),
+            Self::NotInitialized => Some((json!("an order"), json!("none"))),
+            other => other.actual().map(|actual| (json!(other.expected()), json!(actual))),
+        }
+    }
+}
+
+impl Rule for CustomerRejection {
+    fn status(&self) -> u16 {
+        match self {
+            Self::NotInitialized | Self::AddressNotFound { .. } | Self::PaymentMethodNotFound { .. } => 404,
+            Self::EmptyFirstName | Self::EmptyLastName | Self::EmptyEmail | Self::InvalidEmail => 422,
+            _ => 409,
+        }
+    }
+
+    fn expected_and_actual(&self) -> Option<(Value, Value)> {
+        match self {
+            Self::AlreadyExists { actual } => Some((json!("no customer"), json!(actual))),
+            Self::NotInitialized => Some((json!("a customer"), json!("none"))),
+            Self::EmptyFirstName | Self::EmptyLastName | Self::EmptyEmail => {
+                Some((json!("a text"), json!("")))
+            }
+            Self::TierDowngradeNotAllowed { actual, .. } => {
+                Some((json!(format!("higher than {}", actual.as_str())), json!(actual)))
+            }
+            other => other.actual().map(|actual| (json!(other.expected()), json!(actual))),
+        }
+    }
+}
+
+/// Why a command was not executed, as the caller reads it.
+pub(super) fn of<R: Rule>(error: ExecuteError<R>) -> Failure {
+    let detail = error.to_string();
+    match error {
+        ExecuteError::Rejected(rule) => broken(&rule),
+        ExecuteError::Conflict { conflict, .. } => conflicting(Problem {
+            expected_version: Some(conflict.expected),
+            current_version: Some(conflict.actual.get()),
+            stream: Some(conflict.stream.to_string()),
+            ..Problem::new(Code::VersionConflict, conflict.to_string())
+        }),
+        ExecuteError::CommandIdTaken { .. } => Failure::new(Code::IdempotencyKeyReused, detail),
+        ExecuteError::Load(error) => unloadable(error),
+        ExecuteError::Store(error) => error.into(),
+        ExecuteError::Unknown { .. } => Failure::new(Code::OutcomeUnknown, detail),
+        ExecuteError::Key(_) => Failure::request(detail),
+        _ => Failure::new(Code::Internal, detail),
+    }
+}
+
+/// A broken rule.
+pub(super) fn broken(rule: &impl Rule) -> Failure {
+    let problem = Problem::of_rule(rule.status(), rule.code(), rule.to_string());
+    match rule.expected_and_actual() {
+        Some((expected, actual)) => problem.expected(expected, actual).into(),
+        None => problem.into(),
+    }
+}
+
+/// The application answers a conflict with 409 as it answers a broken rule, where Gesta's own routes say 412.
+fn conflicting(problem: Problem) -> Failure {
+    Problem { status: 409, ..problem }.into()
+}
+
+/// An aggregate that could not be folded.
+pub(super) fn unloadable(error: LoadError) -> Failure {
+    match error {
+        LoadError::Key(invalid) => Failure::request(invalid.to_string()),
+        LoadError::Read(error) => error.into(),
+        LoadError::Decode(error) => Failure::new(Code::EventNotUnderstood, error.to_string()),
+        other => Failure::new(Code::Internal, other.to_string()),
+    }
+}
+
+/// A read model that does not answer.
+pub(super) fn unanswered(error: &ReadModelError) -> Failure {
+    let problem = Problem::of_rule(503, "ReadModelUnavailable", error.to_string());
+    let retryable = matches!(error, ReadModelError::Unavailable { .. });
+    let title = "The read model cannot answer".to_owned();
+    Problem { title, retryable, ..problem }.into()
+}
+
+/// A read model that has not seen what the caller asks about.
+pub(super) fn behind(error: &WaitError) -> Failure {
+    let problem = Problem::of_rule(503, "ReadModelBehind", error.to_string());
+    let retryable = matches!(error, WaitError::Timeout { .. });
+    let title = "The read model has not come so far".to_owned();
+    Problem { title, retryable, ..problem }.into()
+}
+
+/// A caller whose tenant has no orders here.
+pub(super) fn other_tenant() -> Failure {
+    Failure::new(Code::Forbidden, "this application serves the tenant default: use a key of that tenant")
+}

@@ -1,0 +1,106 @@
+//! How is this order?
+
+use gesta::{Projection, ProjectionError, Rows, Table};
+use gesta_core::{
+    Filter, RecordedEvent, Timestamp, Version,
+    read_model::{ReadModelError, ReadModelStore, Row, Statement},
+    values,
+};
+use uuid::Uuid;
+
+use super::{order_events, read, status_after, status_from, unreadable};
+use crate::domain::order::{OrderEvent, OrderItem, OrderStatus};
+
+/// The durable name.
+pub const NAME: &str = "order-read-model-projection";
+
+/// One row for each order, kept when it is cancelled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OrderReadModelProjection;
+
+impl Projection for OrderReadModelProjection {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn filter(&self) -> Filter {
+        order_events()
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let create = "CREATE TABLE {order_read_model} (
+            order_id TEXT PRIMARY KEY,
+            customer_id TEXT NOT NULL,
+            items TEXT NOT NULL,
+            status TEXT NOT NULL,
+            created_at BIGINT NOT NULL,
+            updated_at BIGINT NOT NULL,
+            version BIGINT NOT NULL,
+            is_deleted BOOLEAN NOT NULL,
+            deleted_at BIGINT
+        )";
+        vec![Table::new("order_read_model", create)]
+    }
+
+    fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
+        let (known, at) = read(event)?;
+        let (id, version) = (event.stream.key(), event.version);
+        match &known {
+            OrderEvent::Created(created) => {
+                let items = serde_json::to_string(&created.items)?;
+                rows.execute(
+                    "INSERT INTO {order_read_model} (order_id, customer_id, items, status, created_at, updated_at, \
+                     version, is_deleted, deleted_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL)",
+                    values![id, created.customer_id, items, OrderStatus::Created.as_str(), at, at, version, false],
+                );
+            }
+            OrderEvent::ItemsUpdated(updated) => rows.execute(
+                "UPDATE {order_read_model} SET items = $2, version = $3, updated_at = $4 WHERE order_id = $1",
+                values![id, serde_json::to_string(&updated.items)?, version, at],
+            ),
+            other => rows.execute(
+                "UPDATE {order_read_model} SET status = $2, version = $3, updated_at = $4 WHERE order_id = $1",
+                values![id, status_after(other).map(OrderStatus::as_str), version, at],
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// An order as its row tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns are what their names say")]
+pub struct OrderRow {
+    pub order_id: Uuid,
+    pub customer_id: Uuid,
+    pub items: Vec<OrderItem>,
+    pub status: OrderStatus,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub version: Version,
+    pub is_deleted: bool,
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// The order with this id; `None` if no event of it was projected yet.
+pub async fn find(store: &dyn ReadModelStore, order_id: Uuid) -> Result<Option<OrderRow>, ReadModelError> {
+    let select = "SELECT order_id, customer_id, items, status, created_at, updated_at, version, is_deleted, deleted_at \
+                  FROM order_read_model WHERE order_id = $1";
+    let rows = store.query(Statement::new(select, values![order_id])).await?;
+    rows.first().map(row).transpose()
+}
+
+fn row(row: &Row) -> Result<OrderRow, ReadModelError> {
+    let items: String = row.get("items")?;
+    Ok(OrderRow {
+        order_id: row.get("order_id")?,
+        customer_id: row.get("customer_id")?,
+        items: serde_json::from_str(&items).map_err(|error| unreadable("items", error.to_string()))?,
+        status: status_from(&row.get::<String>("status")?)?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+        version: row.get("version")?,
+        is_deleted: row.get("is_deleted")?,
+        deleted_at: row.get("deleted_at")?,
+    })
+}
