@@ -8,8 +8,8 @@ use gesta_core::Tenant;
 
 use crate::{
     commands::{
-        append, backup, bench, completions, event, export, groups, import, keys, publish, read, restore,
-        serve, stats, streams, tail, verify,
+        append, backup, bench, completions, diff, event, explain, export, groups, import, keys, processors,
+        publish, read, restore, serve, state, stats, streams, tail, verify,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -62,6 +62,10 @@ pub(crate) enum Command {
     Streams(streams::Streams),
     Event(event::Event),
     Groups(groups::Groups),
+    Processors(processors::Processors),
+    State(state::State),
+    Diff(diff::Diff),
+    Explain(explain::Explain),
     Stats(stats::Stats),
     Import(import::Import),
     Export(export::Export),

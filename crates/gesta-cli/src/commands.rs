@@ -4,15 +4,19 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod event;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod groups;
 pub(crate) mod import;
 pub(crate) mod keys;
+pub(crate) mod processors;
 pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod restore;
 pub(crate) mod serve;
+pub(crate) mod state;
 pub(crate) mod stats;
 pub(crate) mod streams;
 pub(crate) mod tail;
@@ -35,6 +39,10 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Streams(command) => command.run(shared).await,
         Command::Event(command) => command.run(shared).await,
         Command::Groups(command) => command.run(shared).await,
+        Command::Processors(command) => command.run(shared).await,
+        Command::State(command) => command.run(shared).await,
+        Command::Diff(command) => command.run(shared).await,
+        Command::Explain(command) => command.run(shared).await,
         Command::Stats(command) => command.run(shared).await,
         Command::Import(command) => Box::pin(command.run(shared)).await,
         Command::Export(command) => command.run(shared).await,

@@ -14,6 +14,7 @@ use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{ApiKey, Error, Refusal, retry};
@@ -80,6 +81,11 @@ impl Call {
         let body = serde_json::to_vec(body)
             .map_err(|error| Error::Request { reason: format!("it is no JSON: {error}") })?;
         Ok(Self::json(path, body.into()))
+    }
+
+    /// A `POST` that says all in its path.
+    pub(crate) fn tell(path: impl Into<String>) -> Self {
+        Self { method: Method::POST, ..Self::get(path) }
     }
 
     /// A `POST` of bytes that are JSON already.
@@ -278,6 +284,18 @@ impl Client {
     }
 }
 
+/// What stands for itself in a path.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One part of a path. A name cannot lead to another path.
+pub(crate) fn segment(name: &str) -> String {
+    // Dots alone would be taken for the folder above.
+    if !name.is_empty() && name.chars().all(|c| c == '.') {
+        return name.replace('.', "%2E");
+    }
+    utf8_percent_encode(name, PLAIN).to_string()
+}
+
 /// A path with its query, if there is one.
 pub(crate) fn within(path: &str, query: &str) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
@@ -317,6 +335,12 @@ mod tests {
         ] {
             assert_eq!(Client::new(given).map(|client| client.server().to_owned()), Ok(kept.into()));
         }
+    }
+
+    #[test]
+    fn a_name_cannot_lead_to_another_path() {
+        assert_eq!(segment("a/../b?c"), "a%2F..%2Fb%3Fc");
+        assert_eq!(segment(".."), "%2E%2E");
     }
 
     #[test]

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
+use crate::{
+    Client, Error,
+    client::{Call, segment},
+};
 use gesta_api::{
     AckReply, AckRequest, DeliveredEvent, Deliveries, GroupRequest, Groups, NackReply, NackRequest,
     ParkedEvent, ParkedEvents, ParkedReply, ParkedSelection, PullRequest,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::{Client, Error, client::Call};
-
-/// What stands for itself in a path.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One group on a server, by its name. Making one of these sends nothing.
 ///
@@ -39,7 +37,7 @@ impl Group {
     /// The group of this name.
     pub fn of(client: Client, name: impl Into<String>) -> Self {
         let name = name.into();
-        let path = format!("/api/v1/groups/{}", utf8_percent_encode(&name, PLAIN));
+        let path = format!("/api/v1/groups/{}", segment(&name));
         Self { client, name, path }
     }
 

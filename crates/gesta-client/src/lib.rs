@@ -19,22 +19,26 @@
 //! Foreign types in the public API: `bytes::Bytes`, `http::StatusCode`, `uuid::Uuid`, `futures_core::Stream` and
 //! serde's traits; wire types are those of `gesta-api`.
 
+mod aggregates;
 mod client;
 mod consumer;
 mod error;
 mod event_service;
 mod group;
 mod key;
+mod processors;
 mod retry;
 mod sse;
 mod store;
 mod subscription;
 
+pub use aggregates::Aggregates;
 pub use client::{Client, InvalidUrl};
 pub use consumer::{Consumed, Delivered, Failure, GroupConsumer};
 pub use error::{Error, Refusal};
 pub use event_service::EventServiceClient;
 pub use group::Group;
 pub use key::{ApiKey, InvalidKey};
+pub use processors::Processors;
 pub use store::HttpStore;
 pub use subscription::Subscription;

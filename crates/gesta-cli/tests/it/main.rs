@@ -1,5 +1,6 @@
 //! The binary, run as people and scripts run it.
 
+mod application;
 mod bench;
 mod exit_codes;
 mod export;
