@@ -3,7 +3,9 @@
 mod credentials;
 mod descriptors;
 mod flood;
+mod further;
 mod memory;
+mod opening;
 mod sizes;
 mod slow;
 mod start;
