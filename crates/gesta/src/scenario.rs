@@ -72,7 +72,6 @@ pub fn of<A: Aggregate>() -> Scenario<A> {
 
 /// What has happened to one aggregate, and what time it is.
 #[derive(Debug, Clone)]
-#[must_use = "a scenario that expects nothing proves nothing"]
 pub struct Scenario<A: Aggregate> {
     id: String,
     now: Timestamp,

@@ -24,16 +24,13 @@ struct Golden {
 
 /// Reads every `.json` file of a folder through the upcasters and compares; there must be at least one example for each
 /// schema version of each kind. A file is `{"type": …, "schema_version": …, "stored": …, "read": …}`: the data as an
-/// older program wrote it, and as today's reads it. Files are never edited: a new shape gets a new file.
+/// older program wrote it, and as today's reads it. What is stored is never edited: a new shape gets a new file, and what is read follows it.
 ///
 /// Answers with how many files it compared. Panics on a version without an example, on a file that cannot be read, and on
 /// data that is read as something else; it prints what is expected and what it is.
 #[track_caller]
 pub fn golden_files<E: Event>(upcasters: &Upcasters, folder: impl AsRef<Path>) -> usize {
     let examples = examples(folder.as_ref());
-    for (name, golden) in &examples {
-        compare::<E>(upcasters, name, golden);
-    }
     for kind in E::KINDS {
         for version in 1..=kind.schema_version {
             assert!(
@@ -43,6 +40,9 @@ pub fn golden_files<E: Event>(upcasters: &Upcasters, folder: impl AsRef<Path>) -
                 folder.as_ref().display()
             );
         }
+    }
+    for (name, golden) in &examples {
+        compare::<E>(upcasters, name, golden);
     }
     examples.len()
 }

@@ -5,3 +5,4 @@ mod group;
 mod processor;
 mod support;
 mod survival;
+mod write_side;
