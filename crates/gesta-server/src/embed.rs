@@ -56,6 +56,11 @@ use crate::{
 
 mod part;
 
+/// The page for users: its code compiles, and what can be run is run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Page;
+
 pub use part::Part;
 pub(crate) use part::{Check, worse};
 
