@@ -90,6 +90,7 @@ codes! {
     Internal "internal" 500 false "The server has a defect";
     StoreDamaged "store_damaged" 500 false "Stored data is damaged";
     EventNotUnderstood "event_not_understood" 500 false "A stored event is not understood by the program";
+    Starting "starting" 503 true "The server is still opening its store";
     Overloaded "overloaded" 503 true "The server takes no more work now";
     StoreBusy "store_busy" 503 true "The store is busy and stored nothing";
     StoreUnavailable "store_unavailable" 503 true "The store cannot be used now";

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use gesta_core::{Clock, SystemClock};
 
+use crate::Progress;
+
 /// How a store is opened. The defaults suit a server; tests make segments tiny.
 ///
 /// ```
@@ -23,7 +25,11 @@ pub struct Options {
     pub(crate) recent_bytes: usize,
     pub(crate) patience: Duration,
     pub(crate) sync: bool,
+    pub(crate) told: Vec<Told>,
 }
+
+/// Who is told how far a long opening is.
+type Told = Arc<dyn Fn(Progress) + Send + Sync>;
 
 impl Options {
     /// Time comes from this clock; by default from the machine's.
@@ -65,6 +71,13 @@ impl Options {
         self
     }
 
+    /// While a lost index is built anew, which takes as long as reading the log, the opening tells how far it is: now and
+    /// then, from its own thread, in events. Whoever is told holds the opening up until it returns.
+    pub fn telling(mut self, told: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.told.push(Arc::new(told));
+        self
+    }
+
     /// Nothing is synced: acknowledgements survive a kill of the process, not a power cut, and the store says so
     /// (`buffered`). For imports that can be repeated and for tests.
     pub fn without_sync(mut self) -> Self {
@@ -86,6 +99,7 @@ impl Default for Options {
             recent_bytes: 8 << 20,
             patience: Duration::from_secs(1),
             sync: true,
+            told: Vec::new(),
         }
     }
 }

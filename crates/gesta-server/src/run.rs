@@ -27,7 +27,7 @@ use crate::{
     config::Config,
     embed::Server,
     error::ServeError,
-    listen,
+    listen, opening,
     rim::{Rim, Serving},
     telemetry::Telemetry,
 };
@@ -96,7 +96,15 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     let listener = listen::listen(&config).await?;
     listen::check(&config, &listener)?;
     let options = Options::default().segment_bytes(config.first_segment_bytes, config.largest_segment_bytes);
-    let backend = Backend::file(&config.data, options).await?;
+    open_on(listener, config, options).await
+}
+
+/// Starts a server on this listener and the file store in the configured folder, opened with these options.
+///
+/// When opening takes long, because a lost index is built anew, the listener answers meanwhile: `/health` says how far
+/// it is, `/health/live` is well, `/health/ready` is not, and everything else is a `starting`.
+pub async fn open_on(listener: TcpListener, config: Config, options: Options) -> Result<Running, ServeError> {
+    let (listener, backend) = opening::open(listener, &config, options).await?;
     start_on(listener, backend, config).await
 }
 

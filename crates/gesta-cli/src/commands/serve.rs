@@ -62,7 +62,12 @@ impl Serve {
         let config = Config::from_environment(|name| self.setting(name)).map_err(Failure::usage)?;
         // Kept to the end: dropped, it writes what is left.
         let _logs = logs::begin(&config.log).map_err(Failure::usage)?;
-        let running = Box::pin(gesta_server::start(config)).await.map_err(failure)?;
+        let running = tokio::select! {
+            biased;
+            // Building a lost index may take minutes; what is left of it is built at the next start.
+            () = interrupt.asked() => return Ok(()),
+            running = Box::pin(gesta_server::start(config)) => running.map_err(failure)?,
+        };
         let report = running.report();
         let ready = Ready {
             url: running.url(),

@@ -6,7 +6,7 @@ use gesta_core::{DurabilityClass, Incarnation, Position, Timestamp};
 
 use super::{FileStore, Running, Threads, spawn};
 use crate::{
-    Damage, OpenError, Options, StateError,
+    Damage, OpenError, Options, Progress, StateError,
     append::Queue,
     checkpoints::Checkpoints,
     index::{Found, Index},
@@ -60,9 +60,25 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError
     let from = if lag(&index, head) <= options.tail_events as u64 { index.watermark() } else { head };
     let tail = Tail::new(from, options.tail_events, newest);
     let log = Arc::new(Log::new(chain, Recent::new(options.recent_bytes), tail, index, head, class));
-    let filled = if from == head { follow::catch_up(&log, head) } else { follow::fill_tail(&log, head) };
+    let filled = if from == head { build(&log, head, options) } else { follow::fill_tail(&log, head) };
     filled.map_err(|error| OpenError::Part { part: "the index", reason: error.to_string() })?;
     start(folder, log, state, open, options)
+}
+
+/// So many events are indexed between two tellings of how far it is.
+const TELL: u64 = 1 << 16;
+
+/// Brings the index up to the head, and tells how far it is.
+fn build(log: &Log, head: Position, options: &Options) -> Result<(), follow::FollowError> {
+    loop {
+        let done = log.index.watermark();
+        let progress = Progress { part: "building the index", done: done.get(), total: head.get() };
+        options.told.iter().for_each(|told| told(progress));
+        if done >= head {
+            return Ok(());
+        }
+        follow::catch_up(log, head.min(Position::new(done.get().saturating_add(TELL))))?;
+    }
 }
 
 /// How many events the index does not know yet.

@@ -98,7 +98,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Response {
 }
 
 /// Every 503 says when to ask again.
-fn retry_later(mut response: Response) -> Response {
+pub(crate) fn retry_later(mut response: Response) -> Response {
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     }
