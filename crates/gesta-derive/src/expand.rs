@@ -19,6 +19,7 @@ pub(crate) fn event(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(implementation(input, &kinds))
 }
 
+/// Every variant as a kind, or what is wrong with each of them.
 fn kinds(data: &DataEnum, name: &syn::Ident) -> syn::Result<Vec<Kind>> {
     let mut kinds = Vec::new();
     let mut wrong: Option<syn::Error> = None;
@@ -54,6 +55,7 @@ fn distinct(kinds: &[Kind]) -> syn::Result<()> {
     Ok(())
 }
 
+/// The code. Every path is written in full, so that nothing in the caller's scope can get in between.
 fn implementation(input: &DeriveInput, kinds: &[Kind]) -> TokenStream {
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
@@ -96,6 +98,7 @@ fn implementation(input: &DeriveInput, kinds: &[Kind]) -> TokenStream {
     }
 }
 
+/// One entry of the list of kinds.
 fn listed(kind: &Kind) -> TokenStream {
     let Kind { name, schema_version, aliases, .. } = kind;
     quote! {

@@ -7,9 +7,13 @@ const NAME_BYTES: usize = 256;
 
 /// What a variant says about its facts.
 pub(crate) struct Kind {
+    /// The variant.
     pub(crate) variant: Ident,
+    /// The name they are stored under.
     pub(crate) name: LitStr,
+    /// The version of their present shape, from 1.
     pub(crate) schema_version: u32,
+    /// Other spellings.
     pub(crate) aliases: Vec<LitStr>,
 }
 
@@ -43,6 +47,7 @@ impl Kind {
     }
 }
 
+/// Refuses units, tuples and named fields: what is stored is one serde value.
 fn holds_one_value(variant: &Variant) -> syn::Result<()> {
     match &variant.fields {
         Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Ok(()),
@@ -56,6 +61,7 @@ fn holds_one_value(variant: &Variant) -> syn::Result<()> {
     }
 }
 
+/// Refuses what no store would take as a type.
 fn legal(spelling: &LitStr) -> syn::Result<()> {
     let text = spelling.value();
     let legal = !text.is_empty() && text.len() <= NAME_BYTES && !text.chars().any(char::is_control);
@@ -98,10 +104,12 @@ impl Given {
     }
 }
 
+/// Refuses a key that comes again.
 fn once<T>(meta: &syn::meta::ParseNestedMeta<'_>, known: &Option<T>) -> syn::Result<()> {
     if known.is_some() { Err(meta.error("it is given twice: leave one out")) } else { Ok(()) }
 }
 
+/// Reads a schema version; 0 is none.
 fn version(literal: &LitInt) -> syn::Result<u32> {
     match literal.base10_parse() {
         Ok(0) => Err(syn::Error::new(literal.span(), "schema versions begin at 1")),

@@ -15,6 +15,21 @@ mod kind;
 /// each optional: `schema_version = 2` (1 unless given) and `aliases("order.confirmed")`, other spellings under which
 /// such facts were stored and may be asked for.
 ///
+/// For this enum
+///
+/// ```text
+/// #[derive(Clone, Event)]
+/// enum OrderEvent {
+///     #[event(name = "OrderCreated")]
+///     Created(OrderCreated),
+///     #[event(name = "OrderConfirmed", schema_version = 2, aliases("order.confirmed"))]
+///     Confirmed(OrderConfirmed),
+/// }
+/// ```
+///
+/// it writes the list of kinds, which of them a value is, and the two ways between a value and its JSON. The JSON holds
+/// the fields of the inner struct and no tag, so a variant may be renamed at will; the name in the attribute may not.
+///
 /// It does not compile when a name is missing or illegal, when two variants share a spelling, when a variant holds
 /// anything but exactly one value, and for anything but an enum.
 #[proc_macro_derive(Event, attributes(event))]
