@@ -21,6 +21,7 @@ pub use status::{ProcessorState, ProcessorStatus};
 
 use handle::Wish;
 use run::Loop;
+pub(crate) use tally::Tally;
 
 /// Runs one [`EventHandler`]: reads what it wants, calls it batch by batch, retries, and remembers where it stopped.
 ///

@@ -3,14 +3,18 @@
 use gesta_core::{Filter, RecordedEvent};
 
 mod error;
+pub(crate) mod generation;
+mod handler;
 mod page;
 mod rows;
 mod table;
 
 pub use error::ProjectionError;
+pub(crate) use handler::{ProjectionHandler, name_of};
 pub use page::{Page, PageRequest};
 pub use rows::Rows;
 pub use table::Table;
+pub(crate) use table::fingerprint;
 
 /// A pure function from events to the rows of its tables: a read model.
 ///

@@ -114,7 +114,9 @@ impl Loop {
                 match lease.during(self.deliver(epoch, &events, position, &mut standing)).await? {
                     Delivered::Handled => {}
                     Delivered::Stopping => return Ok(Done::Told),
-                    Delivered::Failed(reason) | Delivered::Unusable(reason) => return Ok(Done::Failed(reason)),
+                    Delivered::Failed(reason) | Delivered::Unusable(reason) => {
+                        return Ok(Done::Failed(reason));
+                    }
                     Delivered::TakenOver(reason) => return Err(Lost(reason)),
                 }
             }

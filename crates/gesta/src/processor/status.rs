@@ -68,7 +68,7 @@ pub enum ProcessorState {
 }
 
 impl ProcessorStatus {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             state: ProcessorState::Waiting { reason: "it starts".into() },
@@ -88,7 +88,7 @@ impl ProcessorStatus {
     }
 
     /// Measures the lag anew.
-    pub(super) fn measure(&mut self, head: Position) {
+    pub(crate) fn measure(&mut self, head: Position) {
         self.head = self.head.max(head).max(self.position);
         self.lag_events = self.head.get() - self.position.get();
         if self.lag_events == 0 {

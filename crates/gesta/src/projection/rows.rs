@@ -50,9 +50,8 @@ impl Rows {
         &self.statements
     }
 
-    /// Everything that was asked for, unless one statement names a table that is not declared.
-    pub(crate) fn finish(self) -> Result<Vec<Statement>, ProjectionError> {
-        self.wrong.map_or(Ok(self.statements), Err)
+    pub(crate) fn into_statements(self) -> Vec<Statement> {
+        self.statements
     }
 
     /// What is wrong with a statement of the last event.

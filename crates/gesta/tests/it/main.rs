@@ -3,6 +3,7 @@
 mod aliases;
 mod group;
 mod processor;
+mod read_side;
 mod support;
 mod survival;
 mod write_side;

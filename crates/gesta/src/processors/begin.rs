@@ -1,0 +1,125 @@
+//! Starts a processor where it was left.
+
+use std::sync::Arc;
+
+use super::{
+    ProcessorsError,
+    entry::{Definition, Entry, Work},
+    record::{Generation, Record},
+};
+use crate::projection::generation;
+
+/// What is to be done about the generation at work.
+enum Course {
+    /// Go on with it.
+    GoOn,
+    /// Leave it as it stands, with a note that says why.
+    Leave(String),
+}
+
+impl Entry {
+    /// Starts what was left running, goes on with a rebuild, and begins one if the definition has changed.
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        let _turn = self.turn.lock().await;
+        self.begin_in_turn().await
+    }
+
+    pub(super) async fn begin_in_turn(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        match &self.work {
+            Work::Handler(_) => {
+                let ((), record) = self.records().change(|_| Ok(((), Vec::new()))).await?;
+                let handle = self.run(0, self.options.clone(), record.paused);
+                let mut running = self.running();
+                running.record = record;
+                running.at_work = Some(handle);
+            }
+            Work::Projection(definition) => self.begin_projection(definition).await?,
+        }
+        self.changed();
+        Ok(())
+    }
+
+    async fn begin_projection(self: &Arc<Self>, definition: &Definition) -> Result<(), ProcessorsError> {
+        let mut given_up = None;
+        let (course, record) = self
+            .records()
+            .change(|record| {
+                let mut statements = Vec::new();
+                let course = decide(definition, record, &mut statements, &mut given_up)?;
+                Ok((course, statements))
+            })
+            .await?;
+        let number = record.at_work.as_ref().map_or(0, |at_work| at_work.number);
+        let course = match course {
+            Course::GoOn => self.lacks(number).await?.map_or(Course::GoOn, Course::Leave),
+            leave => leave,
+        };
+        match course {
+            Course::GoOn => {
+                let handle = self.run(number, self.options.clone(), record.paused);
+                let mut running = self.running();
+                running.at_work = Some(handle);
+                (running.idle, running.note) = (None, None);
+            }
+            Course::Leave(note) => {
+                tracing::warn!(processor = self.name, note, "processor left as it stands");
+                let idle = self.idle(number, &note).await?;
+                let mut running = self.running();
+                (running.idle, running.note) = (Some(idle), Some(note));
+            }
+        }
+        let building = record.building.clone();
+        self.running().record = record;
+        if let Some(building) = building {
+            self.build(&building).await?;
+        }
+        if let Some(generation) = given_up {
+            self.forget(&generation).await;
+        }
+        Ok(())
+    }
+}
+
+/// Brings the record in line with the definition of this program.
+fn decide(
+    definition: &Definition,
+    record: &mut Record,
+    statements: &mut Vec<gesta_core::read_model::Statement>,
+    given_up: &mut Option<Generation>,
+) -> Result<Course, ProcessorsError> {
+    let Some(at_work) = record.at_work.clone() else {
+        let first = record.next(definition.fingerprint, &definition.names);
+        *statements = definition.make(first.number)?;
+        statements.extend(generation::show([], &definition.names, first.number));
+        record.at_work = Some(first);
+        return Ok(Course::GoOn);
+    };
+    if record.building.as_ref().is_some_and(|building| !definition.built(building)) {
+        *given_up = record.building.take();
+    }
+    if definition.built(&at_work) {
+        return Ok(Course::GoOn);
+    }
+    let number = at_work.number;
+    if record.held {
+        return Ok(Course::Leave(format!(
+            "generation {number} was put back and stays as it stands: this program defines the read model otherwise; \
+             rebuild it, or run the program that built it"
+        )));
+    }
+    if record.building.is_none() {
+        let kept = record.before.take_if(|before| definition.built(before));
+        let next = match kept {
+            Some(kept) => kept,
+            None => {
+                let next = record.next(definition.fingerprint, &definition.names);
+                *statements = definition.make(next.number)?;
+                next
+            }
+        };
+        record.building = Some(next);
+    }
+    Ok(Course::Leave(format!(
+        "the definition has changed: generation {number} answers as it stands until the rebuild has caught up"
+    )))
+}

@@ -1,0 +1,309 @@
+//! Builds a generation beside the one at work, and puts it in its place.
+
+use std::{sync::Arc, time::Duration};
+
+use gesta_core::Position;
+
+use super::{
+    ProcessorsError,
+    entry::{Building, Entry, Work},
+    record::Generation,
+};
+use crate::{ProcessorOptions, ProcessorState, ProcessorStatus, projection::generation};
+
+/// So many events at once go into a generation that nobody sees yet.
+const BATCH: usize = 1_000;
+/// So close to the head a generation is when the one at work is held up for the rest.
+const CLOSE: u64 = 1_000;
+/// For so long the one at work is held up at most; then it goes on for a while.
+const HELD_UP: Duration = Duration::from_secs(5);
+
+impl Entry {
+    /// Begins a new generation.
+    pub(super) async fn rebuild(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        let definition = self.projection()?;
+        let _turn = self.turn.lock().await;
+        self.has_begun()?;
+        self.no_build_runs()?;
+        let given_up = self.stop_building().await;
+        let ((), record) = self
+            .records()
+            .change(|record| {
+                let next = record.next(definition.fingerprint, &definition.names);
+                let statements = definition.make(next.number)?;
+                record.building = Some(next);
+                Ok(((), statements))
+            })
+            .await?;
+        let building = record.building.clone();
+        self.running().record = record;
+        if let Some(building) = building {
+            self.build(&building).await?;
+        }
+        if let Some(given_up) = given_up {
+            self.forget(&given_up).await;
+        }
+        Ok(())
+    }
+
+    /// Puts the generation before back in place.
+    pub(super) async fn swap_back(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        let definition = self.projection()?;
+        let _turn = self.turn.lock().await;
+        self.has_begun()?;
+        self.no_build_runs()?;
+        let (before, number) = {
+            let running = self.running();
+            let number = running.record.at_work.as_ref().map_or(0, |at_work| at_work.number);
+            (running.record.before.clone(), number)
+        };
+        let nothing = || ProcessorsError::NothingBefore { name: self.name.clone(), generation: number };
+        let before = before.ok_or_else(nothing)?;
+        if !definition.built(&before) {
+            return self.put_back(&before).await;
+        }
+        let given_up = self.stop_building().await;
+        let ((), record) = self
+            .records()
+            .change(|record| {
+                record.building = record.before.take();
+                Ok(((), Vec::new()))
+            })
+            .await?;
+        self.running().record = record;
+        self.build(&before).await?;
+        if let Some(given_up) = given_up {
+            self.forget(&given_up).await;
+        }
+        Ok(())
+    }
+
+    /// Shows a generation that another definition built; it stays as it stands.
+    async fn put_back(self: &Arc<Self>, before: &Generation) -> Result<(), ProcessorsError> {
+        self.stop_at_work().await;
+        let ((), record) = self
+            .records()
+            .change(|record| {
+                let hidden = record.at_work.replace(before.clone());
+                let tables = hidden.iter().flat_map(|hidden| &hidden.tables);
+                let statements = generation::show(tables, &before.tables, before.number);
+                (record.before, record.held) = (hidden, true);
+                Ok(((), statements))
+            })
+            .await?;
+        self.running().record = record;
+        self.begin_in_turn().await
+    }
+
+    /// Begins at the start again, in view of readers.
+    pub(super) async fn reset(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        let _turn = self.turn.lock().await;
+        self.has_begun()?;
+        self.stop_at_work().await;
+        let given_up = self.stop_building().await;
+        let Work::Projection(definition) = &self.work else {
+            self.checkpoints().remove(&self.checkpoint_of(0)).await?;
+            return self.begin_in_turn().await;
+        };
+        let (old, record) = self
+            .records()
+            .change(|record| {
+                let next = record.next(definition.fingerprint, &definition.names);
+                let old = [record.at_work.take(), record.before.take(), record.building.take()];
+                let mut statements = definition.make(next.number)?;
+                let seen = old[0].iter().flat_map(|old| &old.tables);
+                statements.extend(generation::show(seen, &definition.names, next.number));
+                record.at_work = Some(next);
+                record.held = false;
+                Ok((old, statements))
+            })
+            .await?;
+        self.running().record = record;
+        self.begin_in_turn().await?;
+        for generation in old.into_iter().flatten().chain(given_up) {
+            self.forget(&generation).await;
+        }
+        Ok(())
+    }
+
+    /// Runs a generation that is being built, and what puts it in its place.
+    pub(super) async fn build(self: &Arc<Self>, building: &Generation) -> Result<(), ProcessorsError> {
+        let from = self.checkpoints().load(&self.checkpoint_of(building.number)).await?.position;
+        let options = ProcessorOptions { batch: self.options.batch.max(BATCH), ..self.options.clone() };
+        let paused = self.running().record.paused;
+        let handle = self.run(building.number, options, paused);
+        let swap = tokio::spawn(Arc::clone(self).swap_when_ready(building.number));
+        let since = self.ports.clock.now();
+        self.running().building = Some(Building { handle, from, since, swap });
+        Ok(())
+    }
+
+    fn has_begun(&self) -> Result<(), ProcessorsError> {
+        let running = self.running();
+        let begun = running.at_work.is_some() || running.idle.is_some();
+        let reason = format!("{} has not been started yet: start all first", self.name);
+        if begun { Ok(()) } else { Err(ProcessorsError::Unavailable { reason }) }
+    }
+
+    fn no_build_runs(&self) -> Result<(), ProcessorsError> {
+        let running = self.running();
+        let (Some(building), Some(generation)) = (&running.building, &running.record.building) else {
+            return Ok(());
+        };
+        if is_over(&building.handle.status()) {
+            return Ok(());
+        }
+        Err(ProcessorsError::Rebuilding { name: self.name.clone(), generation: generation.number })
+    }
+
+    /// Stops a rebuild that goes nowhere, and answers with what it leaves behind.
+    async fn stop_building(&self) -> Option<Generation> {
+        let (building, generation) = {
+            let mut running = self.running();
+            (running.building.take()?, running.record.building.clone())
+        };
+        building.swap.abort();
+        building.handle.stop().await;
+        generation
+    }
+
+    pub(super) async fn stop_at_work(&self) {
+        let handle = self.running().at_work.take();
+        if let Some(handle) = handle {
+            handle.stop().await;
+        }
+    }
+
+    /// Stops everything.
+    pub(super) async fn stop(&self) {
+        self.stop_building().await;
+        self.stop_at_work().await;
+    }
+
+    /// Drops the tables and the checkpoint of a generation that nobody needs. What fails is left behind, which costs
+    /// space and nothing else: no number is used twice.
+    pub(super) async fn forget(&self, generation: &Generation) {
+        let Generation { number, tables, .. } = generation;
+        // First the checkpoint: its epoch rises, so nobody writes the tables any more.
+        let removed = self.checkpoints().remove(&self.checkpoint_of(*number)).await;
+        let drops = || generation::drop_tables(tables, *number);
+        let dropped = self.records().change(|_| Ok(((), drops()))).await;
+        let failed = removed.err().map(|error| error.to_string());
+        if let Some(reason) = failed.or(dropped.err().map(|error| error.to_string())) {
+            tracing::warn!(
+                processor = self.name,
+                generation = number,
+                reason,
+                "an old generation is left behind"
+            );
+        }
+    }
+
+    /// Waits until the generation that is being built has caught up, and puts it in its place.
+    async fn swap_when_ready(self: Arc<Self>, number: u64) {
+        loop {
+            // Nothing to watch: it was given up.
+            let Some(mut status) = self.building_status() else { return };
+            let close = |status: &ProcessorStatus| {
+                let left = self.hints.latest().get().saturating_sub(status.position.get());
+                is_over(status) || left <= CLOSE && status.state == ProcessorState::Running
+            };
+            match status.wait_for(close).await {
+                Ok(status) if is_over(&status) => return,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+            let turn = self.turn.lock().await;
+            match self.swap(number).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    let note = format!("generation {number} is built but not in its place yet: {error}");
+                    tracing::warn!(processor = self.name, note);
+                    self.running().note = Some(note);
+                }
+            }
+            drop(turn);
+            tokio::time::sleep(self.options.first_delay).await;
+        }
+    }
+
+    fn building_status(&self) -> Option<tokio::sync::watch::Receiver<ProcessorStatus>> {
+        Some(self.running().building.as_ref()?.handle.watch())
+    }
+
+    /// Holds up the one at work, so that readers never go back in time, and swaps once the other is as far. `false`
+    /// when it did not get there in time.
+    async fn swap(self: &Arc<Self>, number: u64) -> Result<bool, ProcessorsError> {
+        let floor = self.hold_up().await;
+        let reached = match self.building_status() {
+            Some(mut status) => {
+                let there = status.wait_for(|status| status.position >= floor);
+                matches!(tokio::time::timeout(HELD_UP, there).await, Ok(Ok(_)))
+            }
+            None => return Ok(true),
+        };
+        let swapped = if reached { self.put_in_place(number).await.map(|()| true) } else { Ok(false) };
+        let running = self.running();
+        if !running.record.paused {
+            running.at_work.as_ref().inspect(|handle| handle.resume());
+        }
+        drop(running);
+        self.changed();
+        swapped
+    }
+
+    /// Pauses the one at work and answers with where it stands, or with the head if it does not run.
+    async fn hold_up(&self) -> Position {
+        let watched = {
+            let running = self.running();
+            running.at_work.as_ref().inspect(|handle| handle.pause());
+            running.at_work.as_ref().map(crate::ProcessorHandle::watch)
+        };
+        if let Some(mut watched) = watched {
+            let quiet = watched.wait_for(|status| status.state != ProcessorState::Running);
+            let _ = tokio::time::timeout(HELD_UP, quiet).await;
+        }
+        let status = self.status();
+        if status.state == ProcessorState::Paused { status.position } else { status.head }
+    }
+
+    /// Lets queries see the generation that was built, in one transaction with the record of it.
+    async fn put_in_place(self: &Arc<Self>, number: u64) -> Result<(), ProcessorsError> {
+        let (old, record) = self
+            .records()
+            .change(|record| {
+                let Some(built) = record.building.take_if(|built| built.number == number) else {
+                    return Ok((None, Vec::new()));
+                };
+                let hidden = record.at_work.replace(built.clone());
+                let seen = hidden.iter().flat_map(|hidden| &hidden.tables);
+                let statements = generation::show(seen, &built.tables, built.number);
+                let old = std::mem::replace(&mut record.before, hidden);
+                record.held = false;
+                Ok((old, statements))
+            })
+            .await?;
+        let replaced = {
+            let mut running = self.running();
+            running.record = record;
+            (running.note, running.idle) = (None, None);
+            // Dropping what watches the build would end this very task; it is done when this is.
+            let built = running.building.take().map(|building| building.handle);
+            std::mem::replace(&mut running.at_work, built)
+        };
+        self.changed();
+        tracing::info!(processor = self.name, generation = number, "a rebuilt read model is in its place");
+        if let Some(replaced) = replaced {
+            replaced.stop().await;
+        }
+        if let Some(old) = old {
+            self.forget(&old).await;
+        }
+        Ok(())
+    }
+}
+
+fn is_over(status: &ProcessorStatus) -> bool {
+    matches!(status.state, ProcessorState::Stopped { .. })
+}

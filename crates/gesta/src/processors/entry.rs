@@ -1,0 +1,268 @@
+//! One processor of the list: what it runs, how it fares.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use gesta_core::{
+    CheckpointKey, CheckpointStore, EventHandler, Position, Tenant, Timestamp, Wakeups,
+    read_model::{ReadModelError, ReadModelStore, Statement},
+};
+use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use super::{
+    ProcessorInfo, ProcessorKind, ProcessorsError, RebuildProgress,
+    ports::Ports,
+    record::{Generation, Record, Records},
+};
+use crate::{
+    Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus, Projection, Table,
+    processor::Tally,
+    projection::{ProjectionHandler, fingerprint, generation, name_of},
+};
+
+/// One processor of the list.
+pub(super) struct Entry {
+    pub(super) ports: Ports,
+    pub(super) name: String,
+    tenant: Option<Tenant>,
+    pub(super) work: Work,
+    pub(super) options: ProcessorOptions,
+    pub(super) hints: Wakeups,
+    /// One operation at a time.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    running: Mutex<Running>,
+    changed: watch::Sender<()>,
+}
+
+/// What it runs.
+pub(super) enum Work {
+    Projection(Definition),
+    Handler(Arc<dyn EventHandler>),
+}
+
+/// A projection as this program defines it.
+pub(super) struct Definition {
+    pub(super) projection: Arc<dyn Projection>,
+    pub(super) store: Arc<dyn ReadModelStore>,
+    pub(super) tables: Vec<Table>,
+    pub(super) names: Vec<String>,
+    pub(super) fingerprint: Uuid,
+}
+
+impl Definition {
+    pub(super) fn new(
+        projection: Arc<dyn Projection>,
+        store: Arc<dyn ReadModelStore>,
+    ) -> Result<Self, ProcessorsError> {
+        let tables = projection.tables();
+        let illegal = |reason| Err(ProcessorsError::Illegal { reason });
+        if tables.is_empty() {
+            return illegal(format!("the projection {} has no tables: declare one", projection.name()));
+        }
+        if let Some(reason) = tables.iter().find_map(Table::objection) {
+            return illegal(reason);
+        }
+        // What cannot be filled in is found now, not at the first event.
+        if let Err(error) = generation::make(&tables, 1) {
+            return illegal(error.to_string());
+        }
+        let names = tables.iter().map(|table| table.name.to_string()).collect();
+        let fingerprint = fingerprint(projection.version(), &tables);
+        Ok(Self { projection, store, tables, names, fingerprint })
+    }
+
+    pub(super) fn make(&self, number: u64) -> Result<Vec<Statement>, ProcessorsError> {
+        generation::make(&self.tables, number)
+            .map_err(|error| ProcessorsError::Illegal { reason: error.to_string() })
+    }
+
+    /// Whether this program can go on with a generation.
+    pub(super) fn built(&self, generation: &Generation) -> bool {
+        generation.fingerprint == self.fingerprint
+    }
+}
+
+/// What is running of it.
+#[derive(Default)]
+pub(super) struct Running {
+    pub(super) record: Record,
+    pub(super) at_work: Option<ProcessorHandle>,
+    /// How the one at work fares while nothing runs.
+    pub(super) idle: Option<ProcessorStatus>,
+    pub(super) building: Option<Building>,
+    pub(super) note: Option<String>,
+}
+
+/// A generation that is being built.
+pub(super) struct Building {
+    pub(super) handle: ProcessorHandle,
+    pub(super) from: Position,
+    pub(super) since: Timestamp,
+    /// Puts it in its place once it has caught up.
+    pub(super) swap: JoinHandle<()>,
+}
+
+impl Entry {
+    pub(super) fn new(ports: Ports, name: &str, work: Work, options: ProcessorOptions) -> Self {
+        let filter = match &work {
+            Work::Projection(definition) => definition.projection.filter(),
+            Work::Handler(handler) => handler.filter(),
+        };
+        Self {
+            hints: ports.store.wakeups(),
+            ports,
+            name: name.to_owned(),
+            tenant: filter.tenant,
+            work,
+            options,
+            turn: tokio::sync::Mutex::default(),
+            running: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    pub(super) fn running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().expect("no holder of the processors' lock panics")
+    }
+
+    /// Tells those who wait that another generation is at work.
+    pub(super) fn changed(&self) {
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    fn key(&self, name: impl Into<String>) -> CheckpointKey {
+        CheckpointKey::new(self.tenant.clone().unwrap_or_default(), name)
+    }
+
+    /// The checkpoint of what runs under this name.
+    pub(super) fn checkpoint_of(&self, generation: u64) -> CheckpointKey {
+        match self.work {
+            Work::Projection(_) => self.key(name_of(&self.name, generation)),
+            Work::Handler(_) => self.key(self.name.clone()),
+        }
+    }
+
+    pub(super) fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
+        match &self.work {
+            Work::Projection(definition) => definition.store.clone(),
+            Work::Handler(_) => self.ports.checkpoints.clone(),
+        }
+    }
+
+    pub(super) fn records(&self) -> Records {
+        let read_models = match &self.work {
+            Work::Projection(definition) => Some(definition.store.clone()),
+            Work::Handler(_) => None,
+        };
+        let key = self.key(format!("processors/{}", self.name));
+        Records { checkpoints: self.checkpoints(), read_models, owner: self.ports.owner.clone(), key }
+    }
+
+    pub(super) fn projection(&self) -> Result<&Definition, ProcessorsError> {
+        match &self.work {
+            Work::Projection(definition) => Ok(definition),
+            Work::Handler(_) => Err(ProcessorsError::NoProjection { name: self.name.clone() }),
+        }
+    }
+
+    /// Starts the loop of a generation, paused if it is to be.
+    pub(super) fn run(&self, generation: u64, options: ProcessorOptions, paused: bool) -> ProcessorHandle {
+        let handler: Arc<dyn EventHandler> = match &self.work {
+            Work::Projection(definition) => Arc::new(ProjectionHandler::new(
+                definition.projection.clone(),
+                definition.store.clone(),
+                name_of(&self.name, generation),
+                generation,
+            )),
+            Work::Handler(handler) => handler.clone(),
+        };
+        let Ports { store, clock, owner, .. } = &self.ports;
+        let processor =
+            Processor::new(store.clone(), self.checkpoints(), clock.clone(), owner.clone(), handler);
+        let handle = processor.with(options).start();
+        if paused {
+            handle.pause();
+        }
+        handle
+    }
+
+    /// The status of a generation that does not run, as it was saved.
+    pub(super) async fn idle(
+        &self,
+        generation: u64,
+        reason: &str,
+    ) -> Result<ProcessorStatus, ProcessorsError> {
+        let saved = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
+        let tally = Tally::from_bytes(&saved.state);
+        let mut status = ProcessorStatus::new(&self.name);
+        status.state = ProcessorState::Stopped { reason: Some(reason.to_owned()) };
+        status.position = saved.position;
+        status.processed = tally.processed;
+        status.last_event = tally.event;
+        status.last_handled_at = tally.at.map(Timestamp::from_micros);
+        Ok(status)
+    }
+
+    /// Why the tables of a generation cannot be used; `None` if they are there.
+    pub(super) async fn lacks(&self, generation: u64) -> Result<Option<String>, ProcessorsError> {
+        let definition = self.projection()?;
+        match definition.store.query_together(generation::look(&definition.names, generation)).await {
+            Ok(_) => Ok(None),
+            Err(error @ ReadModelError::Missing { .. }) => Ok(Some(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How the one at work fares.
+    pub(super) fn status(&self) -> ProcessorStatus {
+        self.status_of(&self.running())
+    }
+
+    fn status_of(&self, running: &Running) -> ProcessorStatus {
+        let shown = match (&running.at_work, &running.idle) {
+            (Some(handle), _) => handle.status(),
+            (None, Some(idle)) => idle.clone(),
+            (None, None) => ProcessorStatus::new(&self.name),
+        };
+        let mut status = ProcessorStatus { name: self.name.clone(), ..shown };
+        status.measure(self.hints.latest());
+        status
+    }
+
+    /// All there is to know about it.
+    pub(super) fn info(&self) -> ProcessorInfo {
+        let running = self.running();
+        let record = &running.record;
+        let kind = match &self.work {
+            Work::Projection(definition) => ProcessorKind::Projection { tables: definition.names.clone() },
+            Work::Handler(_) => ProcessorKind::Handler,
+        };
+        let number = |generation: &Option<Generation>| generation.as_ref().map(|found| found.number);
+        ProcessorInfo {
+            name: self.name.clone(),
+            tenant: self.tenant.clone(),
+            kind,
+            status: self.status_of(&running),
+            paused: record.paused,
+            generation: number(&record.at_work).unwrap_or_default(),
+            previous: number(&record.before),
+            rebuild: self.progress(&running),
+            note: running.note.clone(),
+        }
+    }
+
+    fn progress(&self, running: &Running) -> Option<RebuildProgress> {
+        let (building, generation) = (running.building.as_ref()?, running.record.building.as_ref()?);
+        let status = building.handle.status();
+        let (done, of) = (status.position, status.head);
+        let came = done.get().saturating_sub(building.from.get());
+        let took = self.ports.clock.now().since(building.since);
+        let left = of.get().saturating_sub(done.get());
+        let time_left = (came > 0).then(|| took.mul_f64(left as f64 / came as f64));
+        Some(RebuildProgress { generation: generation.number, status, done, of, time_left })
+    }
+}
