@@ -52,6 +52,7 @@ mod planted;
 mod processor;
 mod processors;
 mod projection;
+mod replay;
 pub mod repository;
 pub mod scenario;
 pub mod snapshot;
@@ -70,5 +71,6 @@ pub use processor::{
 };
 pub use processors::{ProcessorInfo, ProcessorKind, Processors, ProcessorsError, RebuildProgress, WaitError};
 pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};
+pub use replay::{Replay, ReplayError, ReplayHandle, ReplayProgress};
 pub use repository::Repository;
 pub use subscription::{Batch, Subscription};

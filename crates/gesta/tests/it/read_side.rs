@@ -21,6 +21,7 @@ use tempfile::TempDir;
 mod exactly_once;
 mod failures;
 mod generations;
+mod replay;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NAME: &str = "tally-projection";
