@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use gesta::{Event, upcast::Upcasters};
-//! use serde_json::{Value, json};
+//! use serde_json::json;
 //!
 //! #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 //! struct Weighed { grams: f64 }
@@ -16,7 +16,7 @@
 //!     Weighed(Weighed),
 //! }
 //!
-//! let upcasters = Upcasters::new().step("ParcelWeighed", 1, |data: Value| {
+//! let upcasters = Upcasters::new().step("ParcelWeighed", 1, |data| {
 //!     let kilograms = data["kilograms"].as_f64().ok_or("kilograms is no number")?;
 //!     Ok(json!({"grams": kilograms * 1000.0}))
 //! });
@@ -34,7 +34,7 @@ mod decode;
 pub use decode::{DecodeError, Undecodable, decode};
 
 /// What makes old data into newer data: pure, so that the same bytes always read the same.
-type Upcast = Arc<dyn Fn(Value) -> Result<Value, String> + Send + Sync>;
+type Upcast = Arc<dyn Fn(Value) -> Result<Value, Unfit> + Send + Sync>;
 
 /// The upcasters of a program: for each kind a chain of steps from version 1 to today's.
 ///
@@ -45,6 +45,11 @@ pub struct Upcasters {
     steps: Vec<Step>,
     shapes: Vec<AliasShape>,
 }
+
+/// Why an upcaster cannot make new data of old: in a few words, from a text or from serde's error with `?`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unfit(String);
 
 /// From one version of a kind to the next.
 #[derive(Clone)]
@@ -111,24 +116,24 @@ impl Upcasters {
     ///
     /// The function gets the data as it was at `from` and answers with it as of `from + 1`, or says in a few words why
     /// it cannot. It must be pure: no clock, no look-up, no state.
-    pub fn step<E: fmt::Display>(
+    pub fn step(
         mut self,
         event_type: impl Into<String>,
         from: u32,
-        upcast: impl Fn(Value) -> Result<Value, E> + Send + Sync + 'static,
+        upcast: impl Fn(Value) -> Result<Value, Unfit> + Send + Sync + 'static,
     ) -> Self {
-        self.steps.push(Step { event_type: event_type.into(), from, upcast: told(upcast) });
+        self.steps.push(Step { event_type: event_type.into(), from, upcast: Arc::new(upcast) });
         self
     }
 
     /// Says how data stored under exactly this spelling becomes data of the kind, at the same schema version: for an
     /// alias whose payload always differed. The steps follow.
-    pub fn alias<E: fmt::Display>(
+    pub fn alias(
         mut self,
         spelling: impl Into<String>,
-        upcast: impl Fn(Value) -> Result<Value, E> + Send + Sync + 'static,
+        upcast: impl Fn(Value) -> Result<Value, Unfit> + Send + Sync + 'static,
     ) -> Self {
-        self.shapes.push(AliasShape { spelling: spelling.into(), upcast: told(upcast) });
+        self.shapes.push(AliasShape { spelling: spelling.into(), upcast: Arc::new(upcast) });
         self
     }
 
@@ -171,8 +176,22 @@ impl Upcasters {
     }
 }
 
-fn told<E: fmt::Display>(upcast: impl Fn(Value) -> Result<Value, E> + Send + Sync + 'static) -> Upcast {
-    Arc::new(move |data| upcast(data).map_err(|reason| reason.to_string()))
+impl From<&str> for Unfit {
+    fn from(reason: &str) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl From<String> for Unfit {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<serde_json::Error> for Unfit {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
 }
 
 impl fmt::Debug for Upcasters {
@@ -195,7 +214,7 @@ mod tests {
         Made(Value),
     }
 
-    fn same(data: Value) -> Result<Value, String> {
+    fn same(data: Value) -> Result<Value, Unfit> {
         Ok(data)
     }
 

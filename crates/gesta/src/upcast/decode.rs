@@ -118,7 +118,9 @@ fn kind<E: Event>(event: &RecordedEvent) -> Result<&'static EventKind, Undecodab
 
 fn walk(data: &[u8], way: &[&Upcast]) -> Result<Value, Undecodable> {
     let old: Value = serde_json::from_slice(data).map_err(Undecodable::Shape)?;
-    way.iter().try_fold(old, |data, upcast| upcast(data)).map_err(|reason| Undecodable::Upcaster { reason })
+    way.iter()
+        .try_fold(old, |data, upcast| upcast(data))
+        .map_err(|unfit| Undecodable::Upcaster { reason: unfit.to_string() })
 }
 
 /// `application/json`, any `+json`, with or without parameters.

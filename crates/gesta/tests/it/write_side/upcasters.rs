@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use gesta::{
     Aggregate, Aggregates, Command, Context, Event, Repository,
     scenario::{self, stored},
-    upcast::{self, InvalidUpcasters, Undecodable, Upcasters},
+    upcast::{self, InvalidUpcasters, Undecodable, Unfit, Upcasters},
 };
 use gesta_core::{AppendBatch, EventStore, ExpectedVersion, MemoryStore, NewEvent, ReadStream};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ enum PatientEvent {
 }
 
 /// Schema 1 has `first_name` and `last_name`, or one `name` that is split at its last space.
-fn name_in_parts(mut data: Value) -> Result<Value, &'static str> {
+fn name_in_parts(mut data: Value) -> Result<Value, Unfit> {
     let fields = data.as_object_mut().ok_or("it is no object")?;
     let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
     let (first, last) = (text(fields.remove("first_name")), text(fields.remove("last_name")));
@@ -65,14 +65,14 @@ fn name_in_parts(mut data: Value) -> Result<Value, &'static str> {
             Some((first, last)) => (first.to_owned(), last.to_owned()),
             None => (String::new(), whole),
         },
-        _ => return Err("it has neither first_name and last_name nor a name"),
+        _ => return Err("it has neither first_name and last_name nor a name".into()),
     };
     fields.insert("name".into(), json!({"first": first, "last": last}));
     Ok(data)
 }
 
 /// The plural spelling always had names of its own.
-fn merged_of_the_plural(data: Value) -> Result<Value, &'static str> {
+fn merged_of_the_plural(data: Value) -> Result<Value, Unfit> {
     let field = |name: &str| data.get(name).cloned().ok_or("source or target is missing");
     Ok(json!({"patient_id": field("source")?, "into": field("target")?}))
 }
@@ -94,8 +94,7 @@ fn every_example_that_was_ever_stored_is_read() {
 
 #[test]
 fn a_wrong_upcaster_is_caught_by_the_examples() {
-    let wrong = upcasters()
-        .alias("PATIENT_CREATED", |_| Ok::<_, String>(json!({"name": "X Y", "patient_id": "p-2"})));
+    let wrong = upcasters().alias("PATIENT_CREATED", |_| Ok(json!({"name": "X Y", "patient_id": "p-2"})));
     let panic = catch_unwind(AssertUnwindSafe(|| scenario::golden_files::<PatientEvent>(&wrong, golden())))
         .expect_err("must fail");
     let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -112,8 +111,7 @@ fn a_version_without_an_example_is_named() {
         #[event(name = "Patient.Merged", aliases("PATIENTS_MERGED"))]
         Merged(Value),
     }
-    let same = |data: Value| Ok::<_, String>(data);
-    let newer = upcasters().step("Patient.Created", 2, same);
+    let newer = upcasters().step("Patient.Created", 2, Ok);
     let panic = catch_unwind(AssertUnwindSafe(|| scenario::golden_files::<Newer>(&newer, golden())))
         .expect_err("must fail");
     let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
