@@ -13,6 +13,8 @@ mod background;
 mod file {
     pub(crate) mod index;
 }
+#[path = "../src/background.rs"]
+mod background;
 
 use std::{
     fs,

@@ -24,7 +24,9 @@ use crate::background::step_back;
 /// How a segment that nobody wrote to is called.
 pub(crate) const NEXT: &str = "next.events";
 /// Zeros are written and synced in slices, so that no sync of the writer waits for much of them.
-const SLICE: u64 = 128 << 10;
+const SLICE: u64 = 256 << 10;
+/// Larger ones when the writer is nearly there: they cost the processor a third.
+const HASTY_SLICE: u64 = 2 << 20;
 /// Left free on the disk, for everything that is not the log.
 const RESERVE: u64 = 1 << 20;
 /// A segment is not made smaller than this to fit a disk that is nearly full.
@@ -40,6 +42,22 @@ pub(crate) struct Ready {
     pub(crate) size: u64,
 }
 
+/// The segment that is being written, and when the next one was asked for.
+pub(crate) struct Filling {
+    pub(crate) segment: Arc<Segment>,
+    /// Where it stood then.
+    pub(crate) from: u64,
+    /// Where it is full.
+    pub(crate) to: u64,
+}
+
+impl Filling {
+    /// Which part of what was free then is written to by now.
+    fn part(&self) -> f64 {
+        self.segment.end().saturating_sub(self.from) as f64 / (self.to - self.from).max(1) as f64
+    }
+}
+
 /// Why there is no next segment.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
@@ -47,6 +65,13 @@ pub(crate) enum Fault {
     NotNow(String),
     /// A write or a sync failed.
     Broken(String),
+}
+
+/// How to go on.
+enum Haste {
+    Calm,
+    Hurry,
+    Stop,
 }
 
 /// The work of the helper's thread, shared with the writer.
@@ -66,6 +91,8 @@ struct State {
     ready: Option<Ready>,
     fault: Option<Fault>,
     sealing: VecDeque<Arc<Segment>>,
+    /// The one that is being written.
+    filling: Option<Filling>,
     /// The writer waits for the next segment.
     awaited: bool,
     stopped: bool,
@@ -77,11 +104,12 @@ impl Preparer {
         Self { dir, incarnation, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Asks for a segment of `size` bytes, `least` at least.
-    pub(crate) fn want(&self, size: u64, least: u64) {
+    /// Asks for a segment of `size` bytes, wanted once the one that is being written is full.
+    pub(crate) fn want(&self, size: u64, filling: Option<Filling>) {
         let mut state = self.state();
-        state.wanted = Some(size.max(least));
-        state.least = least;
+        state.wanted = Some(size);
+        state.least = 0;
+        state.filling = filling;
         self.changed.notify_all();
     }
 
@@ -189,18 +217,26 @@ impl Preparer {
         waited.expect("no holder of the helper's lock panics").0
     }
 
-    /// Leaves the disk to the writer for a while after some work, unless that very work is waited for. `false` when it
-    /// is time to stop.
-    fn rest(&self, worked: Duration) -> bool {
-        let undisturbed = |state: &mut State| !state.awaited && !state.stopped;
+    /// Leaves the disk to the writer for a while after some work, unless so much done is less than what the writer has
+    /// used up meanwhile.
+    fn rest(&self, worked: Duration, done: f64) -> Haste {
+        let hurried = |state: &State| {
+            state.awaited || state.filling.as_ref().is_none_or(|filling| done < filling.part())
+        };
+        let undisturbed = |state: &mut State| !hurried(state) && !state.stopped;
         let waited = self.changed.wait_timeout_while(self.state(), worked * RESTS, undisturbed);
-        !waited.expect("no holder of the helper's lock panics").0.stopped
+        let state = waited.expect("no holder of the helper's lock panics").0;
+        match (state.stopped, hurried(&state)) {
+            (true, _) => Haste::Stop,
+            (false, true) => Haste::Hurry,
+            (false, false) => Haste::Calm,
+        }
     }
 
     fn prepare(&self, size: u64, least: u64) -> Result<Ready, Fault> {
         let path = self.dir.join(NEXT);
         let size = self.affordable(size, least)?;
-        let made = make(&path, &self.dir, size, &|worked| self.rest(worked));
+        let made = make(&path, &self.dir, size, &|worked, done| self.rest(worked, done));
         if made.is_err() {
             // The space is somebody else's until the next try; that it may fail changes nothing.
             let _ = fs::remove_file(&path);
@@ -261,7 +297,7 @@ impl Preparer {
 }
 
 /// Makes a zeroed file, itself and its name synced.
-fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration) -> bool) -> Result<Ready, Fault> {
+fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration, f64) -> Haste) -> Result<Ready, Fault> {
     let not_now = |error: io::Error| Fault::NotNow(format!("{}: {error}", path.display()));
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -271,15 +307,17 @@ fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration) -> bool) -> 
     };
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map_err(not_now)?;
-    let mut at = 0;
+    let (mut at, mut slice) = (0, SLICE);
     while at < size {
-        let (to, begun) = (size.min(at + SLICE), Instant::now());
+        let (to, begun) = (size.min(at + slice), Instant::now());
         zero(&file, at, to).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         at = to;
-        if !rest(begun.elapsed()) {
-            return Err(Fault::NotNow("the store is closing".into()));
-        }
+        slice = match rest(begun.elapsed(), at as f64 / size as f64) {
+            Haste::Stop => return Err(Fault::NotNow("the store is closing".into())),
+            Haste::Hurry => HASTY_SLICE,
+            Haste::Calm => SLICE,
+        };
     }
     sync_names(dir).map_err(failed)?;
     Ok(Ready { file, size })

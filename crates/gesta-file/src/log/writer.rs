@@ -22,7 +22,7 @@ use super::{
     Log,
     folder::sync_names,
     frame::{self, GROUP, Group},
-    prepare::{Fault, NEXT, Preparer},
+    prepare::{Fault, Filling, NEXT, Preparer},
     recent,
     segment::{self, HEADER, Header, Segment},
 };
@@ -373,7 +373,8 @@ impl Writer {
             && open.size / 2 < open.segment.end()
         {
             open.asked = true;
-            self.preparer.want(size, 0);
+            let filling = Filling { segment: open.segment.clone(), from: open.segment.end(), to: open.size };
+            self.preparer.want(size, Some(filling));
         }
     }
 }

@@ -187,7 +187,7 @@ fn start(
     let preparer = Arc::new(Preparer::new(log.chain.dir.clone(), log.chain.incarnation));
     let recorded = last_recorded(&log)?;
     if open.is_none() {
-        preparer.want(options.first_segment_bytes, 0);
+        preparer.want(options.first_segment_bytes, None);
     }
     let writer = Writer::new(log.clone(), preparer.clone(), queue.clone(), requests, open, recorded, options);
     let running = Running {
