@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    io::Write,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -92,7 +93,8 @@ async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -
     let backend = Backend::file(&config.data, Options::default()).await.map_err(|error| said(&error))?;
     let app = orders::app(backend, config).await.map_err(|error| said(&error))?;
     let running = app.server.start().await.map_err(|error| said(&error))?;
-    println!("{}", running.report());
+    // Nobody has to read it: a closed output is no reason to end.
+    let _ = writeln!(std::io::stdout(), "{}", running.report());
     either(keyboard, terminate).await;
     running.stop().await.map_err(|error| said(&error))
 }

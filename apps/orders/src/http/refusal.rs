@@ -38,6 +38,7 @@ impl Rule for OrderRejection {
             Self::EmptyItems => Some((json!("at least 1 item"), json!(0))),
             Self::InvalidQuantity { actual } => Some((json!("at least 1"), json!(actual))),
             Self::InvalidAmount { actual } => Some((json!("at least 0 cents"), json!(actual))),
+            Self::TotalTooLarge => Some((json!(format!("at most {} cents", i64::MAX)), json!("more"))),
             Self::NotInitialized => Some((json!("an order"), json!("none"))),
             other => other.actual().map(|actual| (json!(other.expected()), json!(actual))),
         }
@@ -59,6 +60,20 @@ impl Rule for CustomerRejection {
             Self::NotInitialized => Some((json!("a customer"), json!("none"))),
             Self::EmptyFirstName | Self::EmptyLastName | Self::EmptyEmail => {
                 Some((json!("a text"), json!("")))
+            }
+            Self::InvalidEmail => Some((json!("a text with an @"), json!("a text without"))),
+            Self::AddressNotFound { address_id } => {
+                Some((json!("an address of the customer"), json!(address_id)))
+            }
+            Self::AddressAlreadyExists { address_id } => Some((json!("a new id"), json!(address_id))),
+            Self::PaymentMethodNotFound { payment_method_id } => {
+                Some((json!("a payment method of the customer"), json!(payment_method_id)))
+            }
+            Self::PaymentMethodAlreadyExists { payment_method_id } => {
+                Some((json!("a new id"), json!(payment_method_id)))
+            }
+            Self::CannotRemoveDefaultPaymentMethod => {
+                Some((json!("another default"), json!("the default, with others beside it")))
             }
             Self::TierDowngradeNotAllowed { actual, .. } => {
                 Some((json!(format!("higher than {}", actual.as_str())), json!(actual)))

@@ -224,6 +224,6 @@ mod tests {
     #[test]
     fn the_ids_of_commands_never_change() {
         let plan = plan(&row(2, FileStatus::Created, [None; 3], item(1, 3, 5)), &[]);
-        assert_eq!(plan.steps[0].id.to_string(), "");
+        assert_eq!(plan.steps[0].id.to_string(), "7d09affb-c7a4-5b0e-ab9c-540923dcc94c");
     }
 }

@@ -1,0 +1,122 @@
+//! What is published as an interface: the OpenAPI document and the names of the metrics.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::http::Method;
+use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
+use serde_json::json;
+
+use crate::running::{Running, id};
+
+/// `apps/orders/openapi.json` is what `orders openapi` prints; write it anew after a change of routes and review it.
+#[test]
+fn the_document_is_the_golden_one() {
+    assert_eq!(
+        orders::document(),
+        include_str!("../../openapi.json"),
+        "cargo run -p orders -- openapi > apps/orders/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn the_served_document_has_the_routes_of_the_application_and_of_gesta() {
+    let app = Running::start().await;
+    let document = app.get("/openapi.json").await.body;
+    assert_eq!(document["info"]["title"], json!("Orders"));
+    let paths = document["paths"].as_object().expect("paths");
+    for path in [
+        "/api/v1/orders",
+        "/api/v1/customers/{id}/upgrade-tier",
+        "/api/v1/streams/{stream}",
+        "/api/v1/processors",
+    ] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    let permission = &document["paths"]["/api/v1/orders"]["post"]["x-permission"];
+    assert_eq!(permission, &json!("stream:append"));
+}
+
+/// The lines of `/metrics` of one name, labels included.
+async fn lines(app: &Running, name: &str) -> Vec<String> {
+    let text = app.get("/metrics").await.body;
+    let text = text.as_str().expect("text").to_owned();
+    let named = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+    text.lines().filter(named).map(str::to_owned).collect()
+}
+
+/// Looks again and again until a metric has a line with these labels and a value above zero.
+async fn until_moved(app: &Running, name: &str, labels: &[&str]) -> String {
+    let mut last = Vec::new();
+    for _ in 0..400 {
+        last = lines(app, name).await;
+        let moved = |line: &&String| {
+            let value: f64 = line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0.0);
+            value > 0.0 && labels.iter().all(|label| line.contains(label))
+        };
+        if let Some(line) = last.iter().find(moved) {
+            return line.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{name} {labels:?} did not move: {last:#?}");
+}
+
+/// OR-38, OR-49: each series that has a cause without a broker moves.
+#[tokio::test]
+async fn every_named_series_moves() {
+    let app = Running::start().await;
+    let path = app.place(1, 7).await;
+    app.does(&format!("{path}/confirm"), json!({})).await;
+    let confirmed = &["event_type=\"OrderConfirmed\""][..];
+    until_moved(&app, "cdc_events_processed_total", confirmed).await;
+    until_moved(&app, "cdc_processing_duration_seconds_count", confirmed).await;
+    until_moved(&app, "actor_messages_sent_total", &["actor=\"order\"", "message_type=\"OrderCreated\""])
+        .await;
+    until_moved(
+        &app,
+        "actor_messages_received_total",
+        &["actor=\"order-read-model-projection\"", "message_type=\"OrderCreated\""],
+    )
+    .await;
+    let health = until_moved(&app, "actor_health_status", &["actor=\"orders-by-status-projection\""]).await;
+    assert!(health.ends_with(" 2") || health.ends_with(" 1"), "{health}");
+
+    // An event that cannot be projected fails, is tried again one by one, is left out, and counts as a dead letter.
+    let newer = NewEvent { schema_version: 9, ..NewEvent::new("OrderConfirmed", "{}") };
+    let stream = format!("order-{}", id(1)).parse().expect("a stream");
+    app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [newer])).await.expect("appended");
+    until_moved(
+        &app,
+        "cdc_events_failed_total",
+        &["event_type=\"OrderConfirmed\"", "reason=\"processing_error\""],
+    )
+    .await;
+    until_moved(&app, "dlq_messages_total", &[]).await;
+    until_moved(&app, "dlq_messages_by_event_type", confirmed).await;
+    until_moved(&app, "retry_attempts_total", &["operation=\"order-read-model-projection\"", "attempt="])
+        .await;
+    until_moved(&app, "retry_success_total", &["operation=\"order-read-model-projection\""]).await;
+}
+
+/// The buckets are part of the metric's name.
+#[tokio::test]
+async fn the_histogram_has_the_published_buckets() {
+    let app = Running::start().await;
+    app.place(1, 7).await;
+    until_moved(&app, "cdc_processing_duration_seconds_count", &[]).await;
+    let bounds: BTreeSet<String> = lines(&app, "cdc_processing_duration_seconds_bucket")
+        .await
+        .iter()
+        .filter_map(|line| Some(line.split_once("le=\"")?.1.split_once('"')?.0.to_owned()))
+        .collect();
+    let published = ["0.001", "0.005", "0.01", "0.05", "0.1", "0.5", "1", "5", "+Inf"].map(str::to_owned);
+    assert_eq!(bounds, BTreeSet::from(published));
+}
+
+#[tokio::test]
+async fn health_names_the_application_and_its_parts() {
+    let app = Running::start().await;
+    let health = app.send(Method::GET, "/health", &[], None).await;
+    assert_eq!((health.status, &health.body["service"]), (200, &json!("orders")), "{health:?}");
+    assert!(health.body["checks"]["processors"].is_string() && health.body["checks"]["store"].is_string());
+}
