@@ -7,8 +7,6 @@
 //! reads cost, and the CPU time of each thread. Compare only what ran side by side.
 
 #[allow(dead_code, unused_imports, reason = "the example measures a part of it")]
-#[path = "../src/background.rs"]
-mod background;
 #[path = "../src"]
 mod file {
     pub(crate) mod index;
