@@ -322,3 +322,23 @@ fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration, f64) -> Hast
     sync_names(dir).map_err(failed)?;
     Ok(Ready { file, size })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gesta_core::Position;
+
+    #[test]
+    fn it_hurries_only_when_the_writer_uses_up_more_than_is_ready() {
+        let folder = Path::new("nowhere");
+        let helper = Preparer::new(folder.to_owned(), Incarnation::from_bytes([7; 16]));
+        let segment = Arc::new(Segment::open(folder, Position::new(1), Vec::new(), 100));
+        helper.want(64, Some(Filling { segment: segment.clone(), from: 100, to: 200 }));
+        assert!(matches!(helper.rest(Duration::ZERO, 0.0), Haste::Calm));
+        segment.grow(&[], 150);
+        assert!(matches!(helper.rest(Duration::ZERO, 0.4), Haste::Hurry));
+        assert!(matches!(helper.rest(Duration::ZERO, 0.6), Haste::Calm));
+        helper.stop();
+        assert!(matches!(helper.rest(Duration::from_secs(3600), 0.6), Haste::Stop));
+    }
+}

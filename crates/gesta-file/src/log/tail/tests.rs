@@ -58,6 +58,33 @@ fn only_an_id_younger_than_all_that_moved_on_is_nowhere() {
 }
 
 #[test]
+fn a_stream_is_remembered_for_some_runs_after_its_events_have_moved_on() {
+    let tail = Tail::new(Position::START, 10, None);
+    let (tenant, first) = (Tenant::default(), "s-1".parse().expect("legal"));
+    for run in 1..=REMEMBERED_RUNS as u64 + 1 {
+        tail.push(entry(run, &format!("s-{run}"), 1));
+        tail.settle(Position::new(run));
+        let taken = tail.take().expect("durable");
+        tail.let_go(taken);
+        let known = tail.stream_version(&tenant, &first);
+        assert_eq!(known.is_some(), run <= REMEMBERED_RUNS as u64, "after {run} runs");
+    }
+}
+
+#[test]
+fn what_was_not_durable_stays_behind_with_its_place_in_its_stream() {
+    let tail = tail();
+    tail.settle(Position::new(2));
+    let taken = tail.take().expect("durable");
+    tail.push(entry(5, "a-1", 4));
+    assert_eq!(versions(&tail, 5), [1, 2, 3, 4]);
+    tail.let_go(taken);
+    assert_eq!(versions(&tail, 5), [2, 3, 4]);
+    tail.settle(Position::new(5));
+    assert_eq!(tail.take().expect("durable").entries().len(), 3);
+}
+
+#[test]
 fn nothing_behind_the_head_is_listed() {
     assert_eq!(versions(&tail(), 3), [1, 2]);
     let listed = tail().list_streams(&ListStreams::of(Tenant::default()), Position::new(1));
