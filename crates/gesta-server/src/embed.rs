@@ -200,8 +200,12 @@ impl Server {
         let processors = added.processors.clone();
         let app = App::new(Parts::new(&rim, &self.backend, Arc::clone(&groups), added));
         let routers = (self::app(app.clone(), routes)?, watched(app));
-        if let Some(processors) = &processors {
-            processors.start_all().await?;
+        if let Some(processors) = &processors
+            && let Err(error) = processors.start_all().await
+        {
+            // Some run by now, and nobody would stop them.
+            processors.shutdown().await;
+            return Err(error.into());
         }
         Running::begin(rim, self.backend, Engine { groups, processors }, (listener, further), routers)
     }

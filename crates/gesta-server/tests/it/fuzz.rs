@@ -3,20 +3,39 @@
 //! No run may see a 5xx but a 503 with `Retry-After`, a status or content type that the document does not have, or a
 //! JSON reply of another shape than it says. The run number makes the requests; it is printed and can be set.
 
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, sync::Arc};
 
 use axum::{body::Body, http::Request};
-use gesta_server::openapi;
+use gesta_core::{EventHandler, Filter, HandlerError, RecordedEvent, Tenant};
+use gesta_server::{Config, openapi};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::support::Server;
+use crate::{lamp, support::Server};
 
 mod check;
 mod generate;
 
 use check::Schema;
 use generate::{Dice, Generated};
+
+/// A processor to be asked about, and told to do things.
+struct Patient;
+
+#[async_trait::async_trait]
+impl EventHandler for Patient {
+    fn name(&self) -> &str {
+        lamp::NAME
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of(Tenant::default())
+    }
+
+    async fn handle(&self, _: &[RecordedEvent]) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
 
 fn setting(name: &str, usual: u64) -> u64 {
     env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -26,7 +45,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 async fn random_requests_meet_no_defect() {
     let (run, requests) = (setting("GESTA_FUZZ_RUN", 1), setting("GESTA_FUZZ_REQUESTS", 3_000));
     let document: Value = serde_json::from_str(openapi::text()).expect("JSON");
-    let service = Server::new().await;
+    let (service, _) = lamp::application(Config::default(), "default", "red", Arc::new(Patient)).await;
     let mut dice = Dice::new(run);
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     let mut found = Vec::new();

@@ -1,9 +1,15 @@
 //! A domain of three events, for servers that know one.
 
-use gesta::{Aggregate, Aggregates, Command, Context, Event, Rejection, Repository};
-use gesta_core::Tenant;
+use std::sync::Arc;
+
+use gesta::{
+    Aggregate, Aggregates, Command, Context, Event, ProcessorOptions, Processors, Rejection, Repository,
+};
+use gesta_core::{CheckpointStore, EventHandler, MemoryCheckpoints, MemoryStore, SystemClock, Tenant};
 use gesta_server::{Backend, Config, Server as Embedded};
 use serde::{Deserialize, Serialize};
+
+use crate::support::Server;
 
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Lamp {
@@ -74,6 +80,30 @@ impl Aggregate for Lamp {
             LampEvent::Noted(noted) => self.notes.push(noted.text.clone()),
         }
     }
+}
+
+/// What the lamp of an [`application`] is called, and its handler; in the matrix also what A calls its other things: B
+/// asks for the same names, which are its own to use.
+pub(crate) const NAME: &str = "shared";
+
+/// A server in memory with an application in it: a lamp of this tenant and colour, and a running handler.
+pub(crate) async fn application(
+    mut config: Config,
+    tenant: &str,
+    colour: &'static str,
+    handler: Arc<dyn EventHandler>,
+) -> (Server, Arc<Processors>) {
+    config.request_log = false;
+    let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
+    let backend = Backend::of(Arc::clone(&store), Arc::clone(&checkpoints) as Arc<dyn CheckpointStore>);
+    let lamps = Lamps::of(&backend);
+    lamps.tell(tenant, NAME, LampCommand::Light(colour)).await;
+    let processors = Processors::new(store, checkpoints, Arc::new(SystemClock), "test");
+    processors.add_handler(handler, ProcessorOptions::default()).await.expect("added");
+    processors.start_all().await.expect("started");
+    let processors = Arc::new(processors);
+    let embedded = lamps.embedded(backend, config).with_processors(Arc::clone(&processors));
+    (Server::of(embedded).await, processors)
 }
 
 /// A server to be that knows lamps, and the way to use them.

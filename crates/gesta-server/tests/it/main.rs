@@ -15,6 +15,7 @@ mod lamp;
 mod log;
 mod matrix;
 mod openapi;
+mod processors;
 mod publish;
 mod quick_start;
 mod restart;
