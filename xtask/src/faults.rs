@@ -13,6 +13,7 @@ mod kill9;
 mod ledger;
 mod options;
 mod powercut;
+mod projection_kill;
 mod recovery_time;
 mod rounds;
 mod server;
@@ -33,6 +34,7 @@ cargo xtask faults <kind> [--rounds N] [--run R] [--clients C] [--release] [--no
   powercut       an ext4 image is shut down under the server (needs root)
   syscalls       kill, EIO, ENOSPC and a lying sync at the k-th system call (needs strace); --rounds is the number
                  of points for each fault, all of them when 0
+  projection_kill  projections are killed, paused beyond their lease and rebuilt under load: rows against a fold of the log
   recovery_time  from a kill to the first acknowledged append, at growing sizes (--events 100000,1000000)
 
 The run number fixes every random choice but the moments at which threads meet. --planted runs one control alone.";
@@ -42,6 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let options = Options::parse(arguments)?;
     match options.kind.as_str() {
         "short" => short(&options),
+        "projection_kill" => timed("projection_kill", || projection_kill::run(&options)),
         "kill9" | "powercut" | "syscalls" | "recovery_time" => {
             let controls = options.controls && options.kind != "recovery_time" || options.planted.is_some();
             kind(&options.kind, &options, &Binaries::build(options.release, controls)?)
@@ -58,18 +61,25 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 fn short(options: &Options) -> Outcome {
     let binaries = Binaries::build(options.release, true)?;
     let kinds = ["kill9", "powercut", "syscalls", "recovery_time"];
-    let failed: Vec<String> = kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
+    let mut failed: Vec<String> =
+        kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
+    failed.extend(timed("projection_kill", || projection_kill::run(options)).err());
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
 fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
-    let began = Instant::now();
-    let outcome = match name {
+    timed(name, || match name {
         "kill9" => kill9(options, binaries),
         "powercut" => powercut(options, binaries),
         "syscalls" => syscalls::run(options, binaries),
         _ => recovery_time::run(options, binaries),
-    };
+    })
+}
+
+/// Does it, and says how it went and how long it took.
+fn timed(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
+    let began = Instant::now();
+    let outcome = work();
     println!(
         "{name}: {} in {:.0} s",
         if outcome.is_ok() { "ok" } else { "FAILED" },

@@ -6,6 +6,7 @@
 //! | `skip_one_event` | a subscription leaves out every sixteenth event |
 //! | `wakeup_needed` | a subscription waits for a wakeup for ever, without a poll |
 //! | `checkpoint_plus_one` | processors and groups save one event more than was handled |
+//! | `checkpoint_outside_transaction` | a projection commits its rows alone, and the processor saves the checkpoint afterwards |
 //! | `stale_epoch_accepted` | processors and groups go on when their checkpoint was taken over |
 //! | `dead_letter_overtaken` | a parked event does not hold back the later ones of its stream |
 

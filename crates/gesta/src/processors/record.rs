@@ -12,10 +12,13 @@ use uuid::Uuid;
 
 use super::ProcessorsError;
 
-/// For how long a change of a record may take.
-const LEASE: Duration = Duration::from_secs(30);
-/// So often a record is asked for while another process changes it.
-const TRIES: u32 = 20;
+/// For how long a change of a record keeps others out. One that takes longer counts all the same, unless somebody else
+/// has begun meanwhile.
+const LEASE: Duration = Duration::from_secs(5);
+/// How soon a record is asked for again while another process changes it, and how often: for longer than the lease of
+/// one that was killed.
+const AGAIN: Duration = Duration::from_millis(100);
+const TRIES: u32 = 120;
 
 /// What is remembered: the state of a checkpoint of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ impl Records {
             match self.checkpoints.claim(&self.key, &self.owner, LEASE).await {
                 Ok(claim) => return Ok(claim),
                 Err(CheckpointError::Owned { remaining, .. }) if tries < TRIES => {
-                    tokio::time::sleep(remaining.min(Duration::from_millis(250))).await;
+                    tokio::time::sleep(remaining.min(AGAIN)).await;
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -1,0 +1,254 @@
+//! What `cargo xtask faults projection_kill` kills: projections under load on a data folder, and a fold of the log to
+//! compare their rows with.
+//!
+//! `projection_kill FOLDER owners` runs two owners of the same projections side by side, `projection_kill FOLDER rebuild`
+//! one that rebuilds them again and again, and `projection_kill FOLDER verify` lets them catch up and compares.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use gesta::{ProcessorOptions, Processors, Projection, ProjectionError, Rows, Table};
+use gesta_core::{
+    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch, EventStore,
+    ExpectedVersion, Filter, NewEvent, Position, ReadAll, RecordedEvent, SystemClock, Tenant,
+    read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
+    values,
+};
+use gesta_file::{FileStore, Options};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+const LEASE: Duration = Duration::from_millis(300);
+
+/// Counts and sums the events of each stream. Not idempotent: what is done twice shows.
+struct Sums;
+
+impl Projection for Sums {
+    fn name(&self) -> &str {
+        "sums-projection"
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of(Tenant::default())
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let create = "CREATE TABLE {sums} (stream TEXT PRIMARY KEY, n BIGINT NOT NULL, sum BIGINT NOT NULL)";
+        vec![Table::new("sums", create)]
+    }
+
+    fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
+        rows.execute(
+            "INSERT INTO {sums} VALUES ($1, 1, $2) ON CONFLICT (stream) DO UPDATE
+             SET n = {sums}.n + 1, sum = {sums}.sum + excluded.sum",
+            values![event.stream.as_str(), event.position],
+        );
+        Ok(())
+    }
+}
+
+/// A row for each event of some streams, without a key that would keep a second one out.
+struct Entries;
+
+impl Projection for Entries {
+    fn name(&self) -> &str {
+        "entries-projection"
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of(Tenant::default()).streams(["load-1*"])
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![Table::new("entries", "CREATE TABLE {entries} (position BIGINT NOT NULL, stream TEXT NOT NULL)")]
+    }
+
+    fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
+        rows.execute("INSERT INTO {entries} VALUES ($1, $2)", values![event.position, event.stream.as_str()]);
+        Ok(())
+    }
+}
+
+/// Takes its time on the way to the database, and what is on its way arrives although nobody waits for it any more: as
+/// with a database over a network.
+struct Slow(Arc<dyn ReadModelStore>);
+
+impl Slow {
+    async fn on_its_way(&self) {
+        // A few milliseconds that nobody can foresee.
+        let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
+        tokio::time::sleep(Duration::from_micros(u64::from(now % 9_973))).await;
+    }
+}
+
+#[async_trait]
+impl CheckpointStore for Slow {
+    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        self.0.claim(key, owner, ttl).await
+    }
+
+    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.0.release(key, epoch).await
+    }
+
+    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
+        self.0.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &CheckpointKey,
+        epoch: Epoch,
+        saved: Checkpoint,
+    ) -> Result<(), CheckpointError> {
+        self.on_its_way().await;
+        self.0.save(key, epoch, saved).await
+    }
+
+    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
+        self.0.remove(key).await
+    }
+}
+
+#[async_trait]
+impl ReadModelStore for Slow {
+    async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
+        let slow = Slow(self.0.clone());
+        let sent = tokio::spawn(async move {
+            slow.on_its_way().await;
+            let done = slow.0.commit(commit).await;
+            if let Err(ReadModelError::Stale { .. }) = &done {
+                println!("fenced");
+            }
+            done
+        });
+        let lost = |error: tokio::task::JoinError| ReadModelError::Unavailable { reason: error.to_string() };
+        sent.await.map_err(lost)?
+    }
+
+    async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
+        self.0.query_together(statements).await
+    }
+}
+
+async fn processors(store: &FileStore, owner: &str, slow: bool) -> Result<Processors, Failure> {
+    let read_models = store.read_models();
+    let read_models = if slow { Arc::new(Slow(read_models)) } else { read_models };
+    let log: Arc<dyn EventStore> = Arc::new(store.clone());
+    let processors =
+        Processors::new(log, store.checkpoints(), Arc::new(SystemClock), owner).with_read_models(read_models);
+    let options = ProcessorOptions {
+        lease: LEASE,
+        batch: 20,
+        flush: Duration::from_millis(2),
+        ..ProcessorOptions::default()
+    };
+    processors.add_projection(Sums, options.clone()).await?;
+    processors.add_projection(Entries, options).await?;
+    processors.start_all().await?;
+    Ok(processors)
+}
+
+/// Appends for ever.
+async fn load(store: &FileStore) -> Result<(), Failure> {
+    for number in 0_u64.. {
+        let stream = format!("load-{}", number % 23).parse()?;
+        let events = (0..=number % 5).map(|_| NewEvent::new("loaded", "1"));
+        store.append(AppendBatch::to(stream, ExpectedVersion::Any, events)).await?;
+    }
+    Ok(())
+}
+
+/// What the rows must be: the log, folded.
+async fn fold(store: &FileStore) -> Result<(Counts, Vec<(u64, String)>), Failure> {
+    let (mut sums, mut entries) = (Counts::new(), Vec::new());
+    let mut events = store.read_all(ReadAll::of(Filter::of(Tenant::default())));
+    while let Some(event) = events.try_next().await? {
+        let (n, sum) = sums.entry(event.stream.to_string()).or_default();
+        (*n, *sum) = (*n + 1, *sum + event.position.get());
+        if event.stream.as_str().starts_with("load-1") {
+            entries.push((event.position.get(), event.stream.to_string()));
+        }
+    }
+    Ok((sums, entries))
+}
+
+type Counts = BTreeMap<String, (u64, u64)>;
+
+/// Prints how many rows were compared and how many are not as they must be.
+async fn verify(store: &FileStore) -> Result<(), Failure> {
+    let processors = processors(store, "verify", false).await?;
+    let head = store.head().await?.position;
+    for name in ["sums", "entries"] {
+        processors.wait_for(name, head, Duration::from_secs(60)).await?;
+    }
+    let models = store.read_models();
+    let (sums, entries) = fold(store).await?;
+    let mut found = Counts::new();
+    for row in models.query("SELECT stream, n, sum FROM sums".into()).await? {
+        found.insert(row.get("stream")?, (row.get("n")?, row.get("sum")?));
+    }
+    let streams = sums.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
+    let mut compared = streams.len();
+    let mut mismatches = streams.into_iter().filter(|stream| sums.get(*stream) != found.get(*stream)).count();
+    let mut rows = Vec::new();
+    loop {
+        let page = "SELECT position, stream FROM entries ORDER BY position LIMIT 5000 OFFSET $1";
+        let page = models.query(Statement::new(page, values![rows.len() as i64])).await?;
+        if page.is_empty() {
+            break;
+        }
+        for row in page {
+            rows.push((row.get::<Position>("position")?.get(), row.get::<String>("stream")?));
+        }
+    }
+    compared += entries.len();
+    mismatches += entries.len().abs_diff(rows.len());
+    mismatches += entries.iter().zip(&rows).filter(|(one, other)| one != other).count();
+    let generation = processors.get("sums")?.generation;
+    processors.shutdown().await;
+    println!("verified {head} {compared} {mismatches} {generation}");
+    Ok(())
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Failure> {
+    let mut words = std::env::args().skip(1);
+    let (Some(folder), Some(mode)) = (words.next(), words.next()) else {
+        return Err("projection_kill FOLDER owners|rebuild|verify".into());
+    };
+    let store = FileStore::open(folder, Options::default())?;
+    match mode.as_str() {
+        "owners" => {
+            let _one = processors(&store, "one", true).await?;
+            let _two = processors(&store, "two", true).await?;
+            println!("ready");
+            load(&store).await
+        }
+        "rebuild" => {
+            let one = processors(&store, "one", true).await?;
+            println!("ready");
+            let rebuilds = async {
+                loop {
+                    for name in ["sums", "entries"] {
+                        // One that is running already is as good.
+                        let _ = one.rebuild(name).await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::select! {
+                done = load(&store) => done,
+                () = rebuilds => Ok(()),
+            }
+        }
+        "verify" => verify(&store).await,
+        other => Err(format!("no mode is called {other}").into()),
+    }
+}

@@ -1,0 +1,208 @@
+//! `projection_kill`: projections are killed, paused beyond their lease and rebuilt under load, on the same data round
+//! after round; after each the rows are compared with a fold of the log.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Stdio},
+    thread,
+    time::Duration,
+};
+
+use gesta_conformance::Dice;
+
+use super::{options::Options, place, server::fresh_folder};
+use crate::{Outcome, process};
+
+/// The planted bug that it must bring to light, and the rounds that may take.
+const CONTROL: (&str, usize) = ("checkpoint_outside_transaction", 12);
+
+/// Longer than the lease of the processors under test.
+const PAUSE: (u64, u64) = (350, 600);
+
+/// What a run counted.
+#[derive(Debug, Default)]
+struct Figures {
+    kills: usize,
+    pauses: usize,
+    fenced: usize,
+    compared: u64,
+    mismatches: u64,
+    head: u64,
+    generations: u64,
+}
+
+/// Rounds in which nothing may differ, then the control.
+pub(super) fn run(options: &Options) -> Outcome {
+    let rounds = options.rounds.unwrap_or(8);
+    if options.planted.is_none() {
+        let binary = build(false)?;
+        let figures = play(&binary, options, rounds, None)?;
+        figures.print();
+        figures.verdict().map_err(|found| {
+            format!("projection_kill: {found}\nagain: {}", options.again("projection_kill", rounds, None))
+        })?;
+    }
+    if options.controls || options.planted.is_some() { control(options) } else { Ok(()) }
+}
+
+fn control(options: &Options) -> Outcome {
+    let (bug, most) = CONTROL;
+    let bug = options.planted.as_deref().unwrap_or(bug);
+    let binary = build(true)?;
+    let figures = play(&binary, options, most, Some(bug))?;
+    if figures.mismatches == 0 {
+        let again = options.again("projection_kill", most, Some(bug));
+        return Err(format!("projection_kill: {bug} is not caught in {most} rounds: {again}"));
+    }
+    println!(
+        "projection_kill: control {bug} is caught after {} kills: {} mismatches of {} comparisons",
+        figures.kills, figures.mismatches, figures.compared
+    );
+    println!("projection_kill: controls caught 1 of 1");
+    Ok(())
+}
+
+/// Plays rounds; a control ends with the first mismatch.
+fn play(binary: &Path, options: &Options, rounds: usize, bug: Option<&str>) -> Result<Figures, String> {
+    let name = bug.map_or_else(|| "projection_kill".to_owned(), |bug| format!("projection_kill-{bug}"));
+    let data = fresh_folder(&place(&name))?.join("data");
+    let mut dice = Dice::of(options.run);
+    let mut figures = Figures::default();
+    for round in 0..rounds {
+        let mode = if round % 3 == 2 { "rebuild" } else { "owners" };
+        let mut victim = Victim::start(binary, &data, mode, bug)?;
+        wait(dice.between(100, 600));
+        if mode == "owners" {
+            for _ in 0..dice.between(1, 3) {
+                victim.signal("STOP")?;
+                wait(dice.between(PAUSE.0, PAUSE.1));
+                victim.signal("CONT")?;
+                figures.pauses += 1;
+                wait(dice.between(20, 300));
+            }
+        }
+        figures.fenced += victim.kill();
+        figures.kills += 1;
+        verify(binary, &data, bug, &mut figures)
+            .map_err(|reason| format!("round {round}: {reason}\nthe data is in {}", data.display()))?;
+        if bug.is_some() && figures.mismatches > 0 {
+            break;
+        }
+    }
+    Ok(figures)
+}
+
+/// Lets the projections catch up and compares their rows with the log.
+fn verify(binary: &Path, data: &Path, bug: Option<&str>, figures: &mut Figures) -> Outcome {
+    let said = process::read(armed(process::program(binary).arg(data).arg("verify"), bug))?;
+    let line = said.lines().find_map(|line| line.strip_prefix("verified ")).ok_or("it verified nothing")?;
+    let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
+    let [head, compared, mismatches, generation] = numbers[..] else {
+        return Err(format!("it verified {line:?}"));
+    };
+    figures.head = head;
+    figures.compared += compared;
+    figures.mismatches += mismatches;
+    figures.generations = figures.generations.max(generation);
+    Ok(())
+}
+
+impl Figures {
+    fn print(&self) {
+        let Self { kills, pauses, fenced, compared, mismatches, head, generations } = self;
+        println!("projection_kill: {kills} kills and {pauses} pauses beyond the lease over {head} events");
+        println!("projection_kill: fenced commits of paused owners: {fenced}");
+        println!("projection_kill: generations built under load: {generations}");
+        println!(
+            "projection_kill: mismatches {mismatches} of {compared} rows compared with a fold of the log"
+        );
+    }
+
+    fn verdict(&self) -> Outcome {
+        if self.mismatches > 0 {
+            return Err(format!("{} rows differ from the log", self.mismatches));
+        }
+        if self.fenced == 0 && self.pauses >= 8 {
+            return Err(format!("nothing was fenced in {} pauses, so nothing was tried", self.pauses));
+        }
+        Ok(())
+    }
+}
+
+/// The program under test while it works.
+struct Victim {
+    child: Child,
+    output: Option<thread::JoinHandle<usize>>,
+}
+
+impl Victim {
+    /// Starts it and waits until it is under load.
+    fn start(binary: &Path, data: &Path, mode: &str, bug: Option<&str>) -> Result<Self, String> {
+        let mut command = process::program(binary);
+        armed(command.arg(data).arg(mode), bug).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|cause| format!("{}: {cause}", binary.display()))?;
+        let mut output = BufReader::new(child.stdout.take().ok_or("it has no output")?);
+        let mut line = String::new();
+        while line.trim() != "ready" {
+            line.clear();
+            if output.read_line(&mut line).map_err(|cause| cause.to_string())? == 0 {
+                let _ = (child.kill(), child.wait());
+                return Err(format!("the {mode} ended at their start"));
+            }
+        }
+        Ok(Self { child, output: Some(thread::spawn(move || count_fenced(output))) })
+    }
+
+    fn signal(&self, signal: &str) -> Outcome {
+        let id = self.child.id().to_string();
+        process::run(process::program("kill").args([format!("-{signal}"), id]))
+    }
+
+    /// SIGKILL; answers with the commits that were fenced.
+    fn kill(&mut self) -> usize {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.output.take().map_or(0, |output| output.join().unwrap_or(0))
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn count_fenced(output: BufReader<ChildStdout>) -> usize {
+    output.lines().map_while(Result::ok).filter(|line| line == "fenced").count()
+}
+
+fn armed<'a>(command: &'a mut std::process::Command, bug: Option<&str>) -> &'a mut std::process::Command {
+    match bug {
+        Some(bug) => command.env("GESTA_PLANTED", bug),
+        None => command.env_remove("GESTA_PLANTED"),
+    }
+}
+
+/// A crash comes at a moment, not at an event.
+fn wait(milliseconds: u64) {
+    thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Builds the program and copies it, so that building the other does not replace it.
+fn build(planted: bool) -> Result<PathBuf, String> {
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--quiet", "--package", "gesta", "--example", "projection_kill"]);
+    if planted {
+        cargo.args(["--features", "planted"]);
+    }
+    process::run(&mut cargo)?;
+    let built = process::target().join("debug").join("examples").join("projection_kill");
+    let copy = place(if planted { "projection_kill-planted" } else { "projection_kill-honest" });
+    let failed = |cause: std::io::Error| format!("{}: {cause}", copy.display());
+    fs::create_dir_all(place("")).map_err(failed)?;
+    let _ = fs::remove_file(&copy);
+    fs::copy(&built, &copy).map_err(failed)?;
+    Ok(copy)
+}
