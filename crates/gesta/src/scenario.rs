@@ -49,10 +49,12 @@ use crate::{
 
 mod golden;
 mod recording;
+mod rows;
 mod sequence;
 
 pub use golden::golden_files;
 pub use recording::{Recording, stored};
+pub use rows::project;
 pub use sequence::any_sequence;
 
 /// When scenarios begin, unless they say: 2026-01-01T00:00:00Z, in microseconds.

@@ -157,6 +157,20 @@ async fn a_repeated_command_that_would_decide_otherwise_now_returns_its_first_re
     assert_eq!(events(&*store).await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_repeated_command_that_would_decide_the_same_is_not_taken_for_new() {
+    let store = Arc::new(MemoryStore::new());
+    let several = ConcertCommand::Sell { seats: vec![1, 2], to: "ada".into() };
+    let (opening, sale) = (command(open(5)).occurred_at(Timestamp::from_micros(1)), command(several));
+    Repository::<Concert>::new(store.clone()).execute(opening.clone()).await.expect("opens");
+    Repository::<Concert>::new(store.clone()).execute(sale).await.expect("sells");
+
+    let behind = Repository::<Concert>::new(Arc::new(Lagging { log: store.clone(), asked: false.into() }));
+    let again = behind.execute(opening).await.expect("is known");
+    assert!(again.repeated, "the very same events are in the log");
+    assert_eq!((again.version, events(&*store).await.len()), (Version::new(1), 3));
+}
+
 /// The first read of a stream sees nothing of it.
 struct Lagging {
     log: Arc<MemoryStore>,

@@ -56,7 +56,9 @@ async fn a_state_is_shown_as_of_a_version_or_a_time() {
 async fn a_time_of_the_past_is_when_things_happened_and_not_when_they_were_recorded() {
     let concerts = Repository::<Concert>::new(Arc::new(MemoryStore::new()));
     for (payload, at) in [(open(9), start()), (sell(1), start().plus(DAY))] {
-        concerts.execute(Command::new("1", payload).occurred_at(at)).await.expect("takes effect");
+        let executed =
+            concerts.execute(Command::new("1", payload).occurred_at(at)).await.expect("takes effect");
+        assert_eq!(executed.state.last_change, Some(at), "the writer sees the same time as a later reader");
     }
     let then = concerts.load_at(&tenant(), "1", start()).await.expect("loads").expect("is there");
     assert_eq!((then.version, then.at, then.state.last_change), (Version::new(1), start(), Some(start())));
