@@ -74,3 +74,8 @@ pub trait Projection: Send + Sync + 'static {
     /// Says what an event does to the rows. An error means that it cannot be projected, now or ever.
     fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError>;
 }
+
+/// The page for users, so that its program compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/projections.md")]
+struct UserPage;
