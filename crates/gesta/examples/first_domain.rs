@@ -148,8 +148,8 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let (checkpoints, read_models) = (files.checkpoints(), files.read_models());
     let store: Arc<dyn EventStore> = files.clone();
 
-    let parcels = Repository::<Parcel>::new(store.clone())
-        .with_snapshots(files.snapshots(), SnapshotPolicy::default());
+    let parcels =
+        Repository::<Parcel>::new(store.clone()).with_snapshots(files.snapshots(), SnapshotPolicy::default());
     let processors = Processors::new(store, checkpoints, Arc::new(SystemClock), "front-desk")
         .with_read_models(read_models.clone());
     processors.add_projection(WaitingParcels, ProcessorOptions::default()).await?;

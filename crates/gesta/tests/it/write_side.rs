@@ -4,7 +4,11 @@ mod commands;
 mod concert;
 mod contention;
 mod faulty;
+mod pages;
 mod past;
+#[allow(dead_code)]
+#[path = "../../examples/upcasting.rs"]
+mod patient;
 mod rules;
 mod snapshots;
 mod upcasters;

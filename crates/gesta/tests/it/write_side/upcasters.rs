@@ -7,85 +7,28 @@ use std::{
 
 use futures_util::TryStreamExt;
 use gesta::{
-    Aggregate, Aggregates, Command, Context, Event, Repository,
+    Aggregates, Command, Event, Repository,
     scenario::{self, stored},
-    upcast::{self, InvalidUpcasters, Undecodable, Unfit, Upcasters},
+    upcast::{self, InvalidUpcasters, Undecodable, Upcasters},
 };
 use gesta_core::{AppendBatch, EventStore, ExpectedVersion, MemoryStore, NewEvent, ReadStream};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::concert::tenant;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Name {
-    first: String,
-    last: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Identifier {
-    system: String,
-    value: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Created {
-    patient_id: String,
-    name: Name,
-    #[serde(default)]
-    identifiers: Vec<Identifier>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    gender: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Merged {
-    patient_id: String,
-    into: String,
-}
-
-/// DEC-69.
-#[derive(Debug, Clone, PartialEq, Event)]
-enum PatientEvent {
-    #[event(name = "Patient.Created", schema_version = 2, aliases("PATIENT_CREATED"))]
-    Created(Created),
-    #[event(name = "Patient.Merged", aliases("PATIENT_MERGED", "PATIENTS_MERGED"))]
-    Merged(Merged),
-}
-
-/// Schema 1 has `first_name` and `last_name`, or one `name` that is split at its last space.
-fn name_in_parts(mut data: Value) -> Result<Value, Unfit> {
-    let fields = data.as_object_mut().ok_or("it is no object")?;
-    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
-    let (first, last) = (text(fields.remove("first_name")), text(fields.remove("last_name")));
-    let (first, last) = match (first, last, text(fields.remove("name"))) {
-        (Some(first), Some(last), None) => (first, last),
-        (None, None, Some(whole)) => match whole.rsplit_once(' ') {
-            Some((first, last)) => (first.to_owned(), last.to_owned()),
-            None => (String::new(), whole),
-        },
-        _ => return Err("it has neither first_name and last_name nor a name".into()),
-    };
-    fields.insert("name".into(), json!({"first": first, "last": last}));
-    Ok(data)
-}
-
-/// The plural spelling always had names of its own.
-fn merged_of_the_plural(data: Value) -> Result<Value, Unfit> {
-    let field = |name: &str| data.get(name).cloned().ok_or("source or target is missing");
-    Ok(json!({"patient_id": field("source")?, "into": field("target")?}))
-}
-
-fn upcasters() -> Upcasters {
-    Upcasters::new().step("Patient.Created", 1, name_in_parts).alias("PATIENTS_MERGED", merged_of_the_plural)
-}
+use super::{
+    concert::tenant,
+    patient::{Patient, PatientEvent, upcasters},
+};
 
 fn golden() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/patient")
 }
 
-/// G16: the oldest stored example of every version.
+#[test]
+fn the_program_does_what_the_page_says() {
+    super::patient::main().expect("runs");
+}
+
+/// DEC-69, G16: the oldest stored example of every version.
 #[test]
 fn every_example_that_was_ever_stored_is_read() {
     upcasters().check::<PatientEvent>().expect("has every step");
@@ -149,31 +92,6 @@ fn what_cannot_be_read_says_where_what_and_what_to_do() {
     };
     let error = upcasters().decode::<PatientEvent>(&avro).expect_err("no JSON");
     assert!(error.to_string().contains("its data is application/avro"), "{error}");
-}
-
-#[derive(Debug, Default, Clone, PartialEq, Serialize)]
-struct Patient {
-    name: Option<String>,
-    into: Option<String>,
-}
-
-impl Aggregate for Patient {
-    const CATEGORY: &'static str = "patient";
-    type Command = String;
-    type Event = PatientEvent;
-    type Rejection = std::convert::Infallible;
-
-    fn decide(&self, into: &String, context: &Context<'_>) -> Result<Vec<PatientEvent>, Self::Rejection> {
-        let (patient_id, into) = (context.id.to_owned(), into.clone());
-        Ok(vec![PatientEvent::Merged(Merged { patient_id, into })])
-    }
-
-    fn apply(&mut self, event: &PatientEvent, _: &Context<'_>) {
-        match event {
-            PatientEvent::Created(created) => self.name = Some(created.name.last.clone()),
-            PatientEvent::Merged(merged) => self.into = Some(merged.into.clone()),
-        }
-    }
 }
 
 #[tokio::test]
