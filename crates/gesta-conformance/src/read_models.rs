@@ -1,4 +1,10 @@
 //! The laws of a store of read models.
+//!
+//! What makes a projection exactly-once is one transaction over rows, checkpoint and epoch. Nobody can look into a
+//! transaction from outside, so the laws look from beside: an observer at full speed, a caller who hangs up, an owner who
+//! was replaced, a neighbour whose work shares the disk. A store whose checkpoint is saved apart fails two of them.
+//!
+//! The statements keep to what SQLite and PostgreSQL share. Each law gets a store of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +17,9 @@ use gesta_core::{
 
 type Store = Arc<dyn ReadModelStore>;
 
+/// Longer than any law takes, so that no lease ends by itself.
 const LONG: Duration = Duration::from_secs(3600);
+/// Adds a row of the laws' table; a second one with the same id breaks its key.
 const INSERT: &str = "INSERT INTO law_rows (id, amount) VALUES ($1, $2)";
 
 /// An owner of a checkpoint with a table of its own.
@@ -30,18 +38,21 @@ impl Owner {
         owner
     }
 
+    /// Claims the checkpoint under this owner's name.
     async fn claim(store: &Store, owner: &str) -> Self {
         let key = CheckpointKey::new(Tenant::default(), "law/rows");
         let claim = store.claim(&key, owner, LONG).await.expect("free");
         Self { store: store.clone(), key, epoch: claim.epoch }
     }
 
+    /// A commit that brings the checkpoint from one position to another.
     fn moves(&self, after: u64, to: u64, statements: impl IntoIterator<Item = Statement>) -> Commit {
         let checkpoint = Checkpoint { position: Position::new(to), state: Bytes::from_static(b"law") };
         let (key, epoch, after) = (self.key.clone(), self.epoch, Position::new(after));
         Commit { key, epoch, after, checkpoint, statements: statements.into_iter().collect() }
     }
 
+    /// Makes such a commit.
     async fn commit(
         &self,
         after: u64,
@@ -51,15 +62,18 @@ impl Owner {
         self.store.commit(self.moves(after, to, statements)).await
     }
 
+    /// Where the checkpoint stands.
     async fn position(&self) -> u64 {
         self.store.load(&self.key).await.expect("loads").position.get()
     }
 }
 
+/// A statement that adds a row.
 fn insert(id: i64, amount: i64) -> Statement {
     Statement::new(INSERT, values![id, amount])
 }
 
+/// How many rows there are.
 async fn count(store: &Store) -> i64 {
     let rows = store.query("SELECT count(*) AS n FROM law_rows".into()).await.expect("counts");
     rows[0].get("n").expect("a number")
@@ -74,7 +88,8 @@ pub async fn rows_and_checkpoint_commit_together(store: Store) {
     assert_eq!((saved.position, &*saved.state), (Position::new(7), &b"law"[..]));
 }
 
-/// Who sees rows sees the checkpoint that belongs to them.
+/// Who sees rows sees the checkpoint that belongs to them: it is asked for after the rows, so it may be ahead of what was
+/// seen, and never behind.
 pub async fn rows_are_never_ahead_of_the_checkpoint(store: Store) {
     let owner = Owner::new(&store).await;
     let writer = async {
@@ -97,7 +112,8 @@ pub async fn rows_are_never_ahead_of_the_checkpoint(store: Store) {
     futures_util::future::join(writer, observer).await;
 }
 
-/// A caller who hangs up in the middle leaves all of a commit or nothing.
+/// A caller who hangs up in the middle leaves all of a commit or nothing. The hang-ups come at growing distances from the
+/// call, so that some hit the moment between two steps, where there are two.
 pub async fn who_hangs_up_leaves_all_or_nothing(store: Store) {
     let owner = Owner::new(&store).await;
     for n in 0..100_u64 {
@@ -220,7 +236,8 @@ pub async fn a_query_changes_nothing(store: Store) {
     assert_eq!(count(&store).await, 1);
 }
 
-/// Foreign statements reach neither checkpoints nor epochs, and end no transaction.
+/// Foreign statements reach neither checkpoints nor epochs, and end no transaction: whoever writes a projection cannot
+/// undo what makes it exactly-once, by accident or otherwise.
 pub async fn what_is_gestas_own_is_out_of_reach(store: Store) {
     let owner = Owner::new(&store).await;
     for sql in [
@@ -270,7 +287,7 @@ pub async fn values_come_back_as_they_were(store: Store) {
     assert!(matches!(store.query(short).await, Err(ReadModelError::Refused { .. })));
 }
 
-/// A failure names table and statement, never a value.
+/// A failure names table and statement, never a value: it ends up in logs and on screens, and rows hold what is private.
 pub async fn a_failure_names_the_table_and_no_value(store: Store) {
     let owner = Owner::new(&store).await;
     owner.commit(0, 1, [insert(777_001, 1)]).await.expect("commits");

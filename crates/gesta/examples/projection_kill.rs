@@ -80,7 +80,7 @@ impl Projection for Entries {
 struct Slow(Arc<dyn ReadModelStore>);
 
 impl Slow {
-    async fn on_its_way(&self) {
+    async fn wait_on_the_way(&self) {
         // A few milliseconds that nobody can foresee.
         let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
         tokio::time::sleep(Duration::from_micros(u64::from(now % 9_973))).await;
@@ -107,7 +107,7 @@ impl CheckpointStore for Slow {
         epoch: Epoch,
         saved: Checkpoint,
     ) -> Result<(), CheckpointError> {
-        self.on_its_way().await;
+        self.wait_on_the_way().await;
         self.0.save(key, epoch, saved).await
     }
 
@@ -121,7 +121,7 @@ impl ReadModelStore for Slow {
     async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
         let slow = Slow(self.0.clone());
         let sent = tokio::spawn(async move {
-            slow.on_its_way().await;
+            slow.wait_on_the_way().await;
             let done = slow.0.commit(commit).await;
             if let Err(ReadModelError::Stale { .. }) = &done {
                 println!("fenced");
