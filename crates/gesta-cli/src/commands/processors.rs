@@ -33,8 +33,8 @@ enum Verb {
     Reset(Reset),
     /// Build a read model anew beside the one at work, and put it in its place once it has caught up
     Rebuild(Watched),
-    /// Put the read model before the last rebuild back in place
-    SwapBack(Named),
+    /// Put the read model before the last rebuild back in place, once it has caught up
+    SwapBack(Watched),
 }
 
 /// A processor by its name.
@@ -49,7 +49,7 @@ struct Named {
 struct Watched {
     #[command(flatten)]
     of: Named,
-    /// Show the progress of a rebuild until it is done; Ctrl-C ends the watching, not the rebuild
+    /// Show the progress of what is being built until it is in place; Ctrl-C ends the watching alone
     #[arg(long)]
     watch: bool,
 }
@@ -78,7 +78,10 @@ impl Processors {
                 let begun = remote.rebuild(&of.name).await?;
                 if watch { watch::to_the_end(&remote, &of.name, Some(begun)).await? } else { begun }
             }
-            Verb::SwapBack(Named { name }) => remote.swap_back(&name).await?,
+            Verb::SwapBack(Watched { of, watch }) => {
+                let begun = remote.swap_back(&of.name).await?;
+                if watch { watch::to_the_end(&remote, &of.name, Some(begun)).await? } else { begun }
+            }
         };
         shared.output.print(&told, shown::text)
     }

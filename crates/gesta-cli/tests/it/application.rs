@@ -1,14 +1,19 @@
 //! The commands that look into an application, against one that runs in this process.
 
-use std::process::Command as Process;
+use std::{process::Command as Process, sync::Arc};
 
-use ::gesta::{Aggregate, Aggregates, Command, Context, Event, Repository};
-use gesta_core::Timestamp;
+use ::gesta::{
+    Aggregate, Aggregates, Command, Context, Event, ProcessorOptions, Processors, Projection,
+    ProjectionError, Repository, Rows, Table,
+};
+use gesta_core::{Filter, Position, RecordedEvent, SystemClock, Tenant, Timestamp, values};
+use gesta_file::Options;
 use gesta_server::{Backend, Config, Running, Server as Embedded};
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::gesta::{Done, done, gesta, stable};
+use crate::gesta::{Done, PATIENCE, done, gesta, stable, until};
 
 #[derive(Debug, Clone, Default, Serialize)]
 struct Door {
@@ -50,17 +55,42 @@ impl Aggregate for Door {
     }
 }
 
+/// The doors that were ever opened.
+struct OpenedDoors;
+
+impl Projection for OpenedDoors {
+    fn name(&self) -> &str {
+        "opened-doors-projection"
+    }
+
+    fn filter(&self) -> Filter {
+        Filter::of(Tenant::default()).categories(["door"])
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        vec![Table::new("opened_doors", "CREATE TABLE {opened_doors} (door TEXT PRIMARY KEY)")]
+    }
+
+    fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
+        rows.execute("INSERT OR IGNORE INTO {opened_doors} VALUES ($1)", values![event.stream.key()]);
+        Ok(())
+    }
+}
+
 /// An application that serves, until dropped.
 struct Application {
     running: Running,
     _runtime: Runtime,
+    _folder: TempDir,
 }
 
 impl Application {
     fn start() -> Self {
         let runtime = Runtime::new().expect("threads");
+        let folder = tempfile::tempdir().expect("a folder");
         let running = runtime.block_on(async {
-            let backend = Backend::memory();
+            let backend = Backend::file(folder.path(), Options::default()).await.expect("opens");
+            let file = backend.file_store().expect("it is one");
             let doors = Repository::<Door>::new(backend.store());
             let opened = |owner: &str| DoorEvent::Opened(Opened { owner: owner.into() });
             let commands = [opened("ada"), DoorEvent::Closed(Closed {}), opened("bob")];
@@ -70,10 +100,19 @@ impl Application {
             }
             let mut aggregates = Aggregates::new();
             aggregates.register(doors).expect("one kind");
+            let processors =
+                Processors::new(backend.store(), file.checkpoints(), Arc::new(SystemClock), "application")
+                    .with_read_models(file.read_models());
+            processors.add_projection(OpenedDoors, ProcessorOptions::default()).await.expect("added");
+            let processors = Arc::new(processors);
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            Embedded::new(backend, Config::default()).with_aggregates(aggregates).start_on(listener).await
+            let embedded = Embedded::new(backend, Config::default()).with_aggregates(aggregates);
+            let running = embedded.with_processors(Arc::clone(&processors)).start_on(listener).await;
+            let all = Position::new(3);
+            processors.wait_for("opened-doors", all, PATIENCE).await.expect("projected");
+            running
         });
-        Self { running: running.expect("starts"), _runtime: runtime }
+        Self { running: running.expect("starts"), _runtime: runtime, _folder: folder }
     }
 
     fn command(&self, arguments: &[&str]) -> Process {
@@ -87,7 +126,7 @@ impl Application {
     }
 }
 
-const LOOKS: [&[&str]; 9] = [
+const LOOKS: [&[&str]; 12] = [
     &["state", "door", "1"],
     &["state", "door", "1", "--version", "1"],
     &["state", "door", "1", "--at", "2026-01-31T01:30:00Z"],
@@ -96,7 +135,10 @@ const LOOKS: [&[&str]; 9] = [
     &["explain", "door", "1", "--field", "/owner"],
     &["explain", "door", "1", "--field", "/colour"],
     &["processors"],
+    &["processors", "show", "opened-doors"],
+    &["processors", "rebuild", "opened-doors", "--watch"],
     &["processors", "list"],
+    &["processors", "swap-back", "opened-doors", "--watch"],
 ];
 
 fn transcript(output: &str) -> String {
@@ -126,17 +168,32 @@ fn what_programs_read_of_an_application() {
 }
 
 #[test]
+fn a_processor_is_paused_resumed_and_reset() {
+    let application = Application::start();
+    let told = |verb: &str, more: &[&str]| {
+        let words = [&["processors", verb, "opened-doors", "--output", "json"], more].concat();
+        application.run(&words).ok().json()
+    };
+    assert_eq!(told("pause", &[])["state"], "paused");
+    told("resume", &[]);
+    until("it runs", || told("show", &[])["state"] == "running");
+    told("reset", &["--yes"]);
+    until("it has caught up", || told("show", &[])["position"] == 3);
+}
+
+#[test]
 fn what_is_not_there_has_its_exit_code_and_a_plain_sentence() {
     let application = Application::start();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 9] = [
         (&["state", "door", "2"], 4, "there is no door 2"),
         (&["state", "door", "1", "--version", "9"], 4, "is at version 3, not yet at 9"),
         (&["state", "ship", "1"], 4, "it knows door"),
         (&["diff", "door", "1", "--to", "9"], 4, "not yet at 9"),
         (&["explain", "door", "1", "--field", "owner"], 1, "write a JSON pointer"),
-        (&["processors", "show", "x"], 4, "runs no processors"),
+        (&["processors", "show", "x"], 4, "no processor is called x here"),
         (&["processors", "reset", "x"], 2, "--yes"),
         (&["state", "door", "1", "--version", "0"], 2, "--version"),
+        (&["processors", "swap-back", "opened-doors"], 3, "no generation before"),
     ];
     for (command, code, part) in cases {
         let done = application.run(command);

@@ -277,7 +277,7 @@ async fn a_processor_that_has_stopped_is_told_to_its_operator_and_hinted_at_to_a
 async fn each_tenant_sees_its_own_and_who_may_act_on_all_sees_the_rest() {
     let keys = tempfile::tempdir().unwrap();
     let file = keys.path().join("keys.json");
-    let mut made = |tenant: &str, granted| make(&file, &tenant.parse().unwrap(), granted).unwrap().key;
+    let made = |tenant: &str, granted| make(&file, &tenant.parse().unwrap(), granted).unwrap().key;
     let spanning = [Permission::ProcessorRead, Permission::ProcessorManage, Permission::TenantAdmin];
     let (own, other, admin, reads) = (
         made("default", Granted::All),

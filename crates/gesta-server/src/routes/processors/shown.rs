@@ -17,14 +17,18 @@ pub(super) fn shown(info: ProcessorInfo) -> Processor {
         tenant: info.tenant.map(|tenant| tenant.to_string()),
         generation: info.generation,
         previous_generation: info.previous,
-        progress: progress(info.status),
+        progress: progress(info.status, info.paused),
         rebuild: info.rebuild.map(rebuild),
         note: info.note,
     }
 }
 
-fn progress(status: ProcessorStatus) -> Progress {
-    let (state, reason) = word(status.state);
+fn progress(status: ProcessorStatus, paused: bool) -> Progress {
+    let (state, reason) = match word(status.state) {
+        // Whoever has just told it to pause should read so.
+        (State::Running, _) if paused => (State::Paused, Some("it finishes its batch".to_owned())),
+        known => known,
+    };
     Progress {
         state,
         reason,
