@@ -5,11 +5,13 @@ use std::{fs, path::PathBuf, time::Instant};
 use crate::{Outcome, process};
 
 mod binary;
+mod churn;
 mod clients;
 mod figures;
 mod group;
 mod http;
 mod kill9;
+mod laws;
 mod ledger;
 mod options;
 mod powercut;
@@ -34,6 +36,8 @@ cargo xtask faults <kind> [--rounds N] [--run R] [--clients C] [--release] [--no
   powercut       an ext4 image is shut down under the server (needs root)
   syscalls       kill, EIO, ENOSPC and a lying sync at the k-th system call (needs strace); --rounds is the number
                  of points for each fault, all of them when 0
+  sub_churn      subscribers that come and go, read slowly and change filters, with wakeups and without any
+  laws           tests of the engine and the store, each with a bug planted that it must notice
   projection_kill  projections are killed, paused beyond their lease and rebuilt under load: rows against a fold of the log
   recovery_time  from a kill to the first acknowledged append, at growing sizes (--events 100000,1000000)
 
@@ -45,7 +49,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     match options.kind.as_str() {
         "short" => short(&options),
         "projection_kill" => timed("projection_kill", || projection_kill::run(&options)),
-        "kill9" | "powercut" | "syscalls" | "recovery_time" => {
+        "laws" => laws::run(&options),
+        "kill9" | "powercut" | "syscalls" | "sub_churn" | "recovery_time" => {
             let controls = options.controls && options.kind != "recovery_time" || options.planted.is_some();
             kind(&options.kind, &options, &Binaries::build(options.release, controls)?)
         }
@@ -60,7 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// Every kind in its short size; one that fails does not keep the others from running.
 fn short(options: &Options) -> Outcome {
     let binaries = Binaries::build(options.release, true)?;
-    let kinds = ["kill9", "powercut", "syscalls", "recovery_time"];
+    let kinds = ["kill9", "powercut", "syscalls", "sub_churn", "recovery_time", "laws"];
     let mut failed: Vec<String> =
         kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
     failed.extend(timed("projection_kill", || projection_kill::run(options)).err());
@@ -72,6 +77,8 @@ fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
         "kill9" => kill9(options, binaries),
         "powercut" => powercut(options, binaries),
         "syscalls" => syscalls::run(options, binaries),
+        "sub_churn" => churn::run(options, binaries),
+        "laws" => laws::run(options),
         _ => recovery_time::run(options, binaries),
     })
 }

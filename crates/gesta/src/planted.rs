@@ -4,7 +4,8 @@
 //! | Name | What goes wrong |
 //! |---|---|
 //! | `skip_one_event` | a subscription leaves out every sixteenth event |
-//! | `wakeup_needed` | a subscription waits for a wakeup for ever, without a poll |
+//! | `wakeup_needed` | a subscription misses every other wakeup, and waits for the next one for ever, without a poll |
+//! | `wakeups_dropped` | no bug: no wakeup ever comes, and the poll must do |
 //! | `checkpoint_plus_one` | processors and groups save one event more than was handled |
 //! | `checkpoint_outside_transaction` | a projection commits its rows alone, and the processor saves the checkpoint afterwards |
 //! | `stale_epoch_accepted` | processors and groups go on when their checkpoint was taken over |
