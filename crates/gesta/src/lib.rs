@@ -1,5 +1,7 @@
-//! The engine of Gesta: follow a log, run handlers over it, share its events among consumers.
+//! The engine of Gesta: decide what happens, follow a log, run handlers over it, share its events among consumers.
 //!
+//! - [`Aggregate`] and [`Repository`]: commands become events, once each; `docs/first-domain.md` writes a first one.
+//! - [`scenario`]: the rules of an aggregate as tests, without a runtime.
 //! - [`Subscription`]: the events of a log as one endless sequence of batches, catching up and live in one code path.
 //! - [`Processor`]: the one loop. It runs an [`EventHandler`](gesta_core::EventHandler): batches, retries, checkpoint,
 //!   takeover by another process.

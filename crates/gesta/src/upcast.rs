@@ -104,6 +104,20 @@ pub enum InvalidUpcasters {
         /// The version of today.
         current: u32,
     },
+    /// A shape is given for a name that new events are stored under, so they would be changed, too.
+    #[error(
+        "{spelling:?} is the name of its kind and no alias: give old data of it schema versions and steps"
+    )]
+    NoAlias {
+        /// The name.
+        spelling: String,
+    },
+    /// Two shapes are given for one alias.
+    #[error("the alias {spelling:?} is given two shapes: keep one")]
+    AliasTwice {
+        /// The alias.
+        spelling: String,
+    },
 }
 
 impl Upcasters {
@@ -144,6 +158,7 @@ impl Upcasters {
     }
 
     fn check_kind(&self, kind: &EventKind) -> Result<(), InvalidUpcasters> {
+        self.check_shapes(kind)?;
         let (event_type, current) = (kind.name.to_owned(), kind.schema_version);
         let mut from: Vec<u32> = self.steps_of(kind).map(|step| step.from).collect();
         from.sort_unstable();
@@ -155,6 +170,17 @@ impl Upcasters {
         }
         match (1..current).find(|version| !from.contains(version)) {
             Some(from) => Err(InvalidUpcasters::Missing { event_type, from, current }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_shapes(&self, kind: &EventKind) -> Result<(), InvalidUpcasters> {
+        let shapes = |spelling: &str| self.shapes.iter().filter(|shape| shape.spelling == spelling).count();
+        if shapes(kind.name) > 0 {
+            return Err(InvalidUpcasters::NoAlias { spelling: kind.name.to_owned() });
+        }
+        match kind.aliases.iter().find(|alias| shapes(alias) > 1) {
+            Some(alias) => Err(InvalidUpcasters::AliasTwice { spelling: (*alias).to_owned() }),
             None => Ok(()),
         }
     }
@@ -236,6 +262,17 @@ mod tests {
             let beyond = whole.clone().step("thing.made", from, same).check::<Thing>();
             assert!(matches!(beyond, Err(InvalidUpcasters::Beyond { .. })), "{from}: {beyond:?}");
         }
+    }
+
+    #[test]
+    fn a_shape_belongs_to_one_alias_and_never_to_the_name() {
+        let whole = Upcasters::new().step("ThingMade", 1, same).step("ThingMade", 2, same);
+        let once = whole.clone().alias("thing.made", same);
+        assert_eq!(once.check::<Thing>(), Ok(()));
+        let twice = InvalidUpcasters::AliasTwice { spelling: "thing.made".into() };
+        assert_eq!(once.alias("thing.made", same).check::<Thing>(), Err(twice));
+        let name = InvalidUpcasters::NoAlias { spelling: "ThingMade".into() };
+        assert_eq!(whole.alias("ThingMade", same).check::<Thing>(), Err(name));
     }
 
     #[test]

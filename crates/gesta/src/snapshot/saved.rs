@@ -68,7 +68,10 @@ impl<A: Aggregate> Snapshots<A> {
             return;
         }
         match self.save(tenant, stream, folded).await {
-            Ok(()) => folded.snapshot = folded.version,
+            Ok(()) => {
+                tracing::debug!(%stream, version = folded.version.get(), "a snapshot is saved");
+                folded.snapshot = folded.version;
+            }
             Err(reason) => {
                 let version = folded.version.get();
                 tracing::warn!(%stream, version, reason, "no snapshot can be saved; the next one may");
