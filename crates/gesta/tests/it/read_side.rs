@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 mod exactly_once;
 mod failures;
+mod fencing;
 mod generations;
 mod replay;
 
@@ -52,8 +53,11 @@ impl Projection for Tallies {
 
     fn tables(&self) -> Vec<Table> {
         vec![
-            Table::new("tallies", "CREATE TABLE {tallies} (stream TEXT PRIMARY KEY, n BIGINT NOT NULL, last BIGINT NOT NULL)")
-                .with("CREATE INDEX {tallies}_n ON {tallies} (n)"),
+            Table::new(
+                "tallies",
+                "CREATE TABLE {tallies} (stream TEXT PRIMARY KEY, n BIGINT NOT NULL, last BIGINT NOT NULL)",
+            )
+            .with("CREATE INDEX {tallies}_n ON {tallies} (n)"),
         ]
     }
 
@@ -129,7 +133,8 @@ impl Site {
 
     /// What queries see: streams with their counts.
     pub(crate) async fn rows(&self) -> Vec<(String, i64)> {
-        let rows = self.store.read_models().query("SELECT stream, n FROM tallies ORDER BY stream".into()).await;
+        let rows =
+            self.store.read_models().query("SELECT stream, n FROM tallies ORDER BY stream".into()).await;
         let read = |row: &gesta_core::read_model::Row| {
             (row.get("stream").expect("text"), row.get("n").expect("a number"))
         };

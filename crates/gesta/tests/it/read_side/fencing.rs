@@ -1,0 +1,142 @@
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use gesta_core::{
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch,
+    read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
+};
+
+use super::*;
+
+/// Whether the answer to a commit gets lost.
+type Loses = Mutex<Box<dyn FnMut(&Commit) -> bool + Send>>;
+
+/// A database whose answers get lost at times, and which somebody else may take over in the middle.
+struct Faraway {
+    inner: Arc<dyn ReadModelStore>,
+    loses: Loses,
+    /// Claims the checkpoint for somebody else right before the next commit of a projection.
+    usurper: AtomicBool,
+}
+
+impl Faraway {
+    fn new(store: &FileStore, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
+        let (inner, usurper) = (store.read_models(), AtomicBool::new(false));
+        Arc::new(Self { inner, loses: Mutex::new(Box::new(loses)), usurper })
+    }
+}
+
+#[async_trait]
+impl CheckpointStore for Faraway {
+    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        self.inner.claim(key, owner, ttl).await
+    }
+
+    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.inner.release(key, epoch).await
+    }
+
+    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
+        self.inner.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &CheckpointKey,
+        epoch: Epoch,
+        saved: Checkpoint,
+    ) -> Result<(), CheckpointError> {
+        self.inner.save(key, epoch, saved).await
+    }
+
+    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
+        self.inner.remove(key).await
+    }
+}
+
+#[async_trait]
+impl ReadModelStore for Faraway {
+    async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
+        let of_projection = commit.key.name.contains('@');
+        if of_projection && self.usurper.swap(false, Ordering::Relaxed) {
+            self.inner.release(&commit.key, commit.epoch).await.expect("released");
+            self.inner.claim(&commit.key, "usurper", Duration::ZERO).await.expect("free");
+        }
+        let lost = of_projection && (self.loses.lock().expect("not poisoned"))(&commit);
+        self.inner.commit(commit).await?;
+        if lost {
+            return Err(ReadModelError::Unavailable { reason: "the answer was lost".into() });
+        }
+        Ok(())
+    }
+
+    async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
+        self.inner.query_together(statements).await
+    }
+}
+
+/// A site without processors of its own, and ones over this database.
+async fn over(site: &Site, faraway: &Arc<Faraway>, options: ProcessorOptions) -> Processors {
+    site.processors.shutdown().await;
+    let log: Arc<dyn EventStore> = Arc::new(site.store.clone());
+    let processors = Processors::new(log, site.store.checkpoints(), Arc::new(SystemClock), "this-process")
+        .with_read_models(faraway.clone());
+    processors.add_projection(Tallies(site.knobs.clone()), options).await.expect("adds");
+    processors
+}
+
+/// A commit that was made and whose answer was lost is not made again.
+#[tokio::test]
+async fn a_lost_answer_repeats_nothing() {
+    let site = Site::new().await;
+    let mut commits = 0;
+    let faraway = Faraway::new(&site.store, move |_| {
+        commits += 1;
+        commits % 2 == 1
+    });
+    let processors = over(&site, &faraway, ProcessorOptions { batch: 7, ..quick() }).await;
+    let position = site.append("a-1", 100).await;
+    processors.start_all().await.expect("starts");
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    assert_eq!(site.rows().await, [row("a-1", 100)]);
+    let status = processors.get(NAME).expect("is there").status;
+    assert!(status.failures > 0, "no answer was lost");
+    processors.shutdown().await;
+}
+
+/// The same while events are left out one by one.
+#[tokio::test]
+async fn a_lost_answer_repeats_nothing_where_events_are_skipped() {
+    let site = Site::new().await;
+    let faraway = Faraway::new(&site.store, |commit| commit.checkpoint.position.get() % 3 == 0);
+    let options = ProcessorOptions { on_failure: gesta::OnFailure::Skip, ..quick() };
+    let processors = over(&site, &faraway, options).await;
+    for _ in 0..10 {
+        site.append("a-1", 3).await;
+        site.append("huge-1", 1).await;
+    }
+    let position = site.append("a-1", 1).await;
+    processors.start_all().await.expect("starts");
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    assert_eq!(site.rows().await, [row("a-1", 31)]);
+    assert_eq!(processors.get(NAME).expect("is there").status.skipped, 10);
+    processors.shutdown().await;
+}
+
+/// An owner that is replaced between claim and commit writes nothing, and takes up again once the other is gone.
+#[tokio::test]
+async fn a_replaced_owner_writes_nothing_and_takes_up_again() {
+    let site = Site::new().await;
+    let faraway = Faraway::new(&site.store, |_| false);
+    let processors = over(&site, &faraway, quick()).await;
+    processors.start_all().await.expect("starts");
+    for count in 1..=5 {
+        faraway.usurper.store(true, Ordering::Relaxed);
+        let position = site.append("a-1", 1).await;
+        processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+        assert_eq!(site.rows().await, [row("a-1", count)]);
+    }
+    let status = processors.get(NAME).expect("is there").status;
+    assert!(status.last_error.is_some_and(|error| error.contains("taken over")), "nobody was replaced");
+    processors.shutdown().await;
+}
