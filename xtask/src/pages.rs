@@ -15,7 +15,8 @@ mod session;
 use block::Block;
 use session::Session;
 
-const PAGES: [&str; 4] = ["README.md", "docs/quick-start.md", "docs/http.md", "docs/sdk.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "docs/quick-start.md", "docs/http.md", "docs/sdk.md", "docs/orders.md"];
 
 /// Runs these pages, or those of the gate.
 pub(crate) fn run(names: &[String]) -> Outcome {
@@ -31,7 +32,14 @@ pub(crate) fn step(counts: &mut Counts) -> Outcome {
 }
 
 fn pages(names: &[&str], counts: &mut Counts) -> Outcome {
-    process::run(process::cargo().args(["build", "--locked", "--package", "gesta-cli"]))?;
+    process::run(process::cargo().args([
+        "build",
+        "--locked",
+        "--package",
+        "gesta-cli",
+        "--package",
+        "orders",
+    ]))?;
     process::run(process::cargo().args(["build", "--locked", "--package", "gesta-client", "--examples"]))?;
     let mut failures = Vec::new();
     for name in names {

@@ -28,10 +28,10 @@ enum Verb {
         #[arg(long, value_name = "FOLDER", env = "GESTA_DATA", default_value = "orders-data")]
         data: PathBuf,
         /// Where the routes are; an address that is not loopback needs keys
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086")]
+        #[arg(long, value_name = "ADDRESS", env = "ORDERS_LISTEN", default_value = "127.0.0.1:8086")]
         listen: SocketAddr,
-        /// Where metrics and health are, at the address of --listen; METRICS_PORT names the port alone
-        #[arg(long, value_name = "ADDRESS")]
+        /// Where metrics and health are: port 9090 of the address of --listen; METRICS_PORT names the port alone
+        #[arg(long, value_name = "ADDRESS", env = "ORDERS_METRICS_LISTEN")]
         metrics_listen: Option<SocketAddr>,
     },
     /// Import orders of a CSV file into a data folder that no server has open

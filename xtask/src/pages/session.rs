@@ -16,13 +16,18 @@ use crate::{Outcome, process, servers};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a reader runs through cargo, the gate has built already.
-const WRITTEN: [(&str, &str); 2] =
-    [("cargo run --release --", "gesta"), ("cargo run -q -p gesta-client --example ", "")];
+const WRITTEN: [(&str, &str); 3] = [
+    ("cargo run --release --", "gesta"),
+    ("cargo run --release -p orders --", "orders"),
+    ("cargo run -q -p gesta-client --example ", ""),
+];
 
 /// A reader's shell.
 pub(super) struct Session {
     folder: PathBuf,
     port: u16,
+    /// Where an application shows metrics and health.
+    further_port: u16,
     server: Option<Child>,
 }
 
@@ -41,7 +46,8 @@ impl Session {
                 symlink(entry.path(), folder.join(name)).map_err(say)?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), port: servers::free_port()?, server: None })
+        let (port, further_port) = (servers::free_port()?, servers::free_port()?);
+        Ok(Self { folder: folder.to_owned(), port, further_port, server: None })
     }
 
     /// Starts a server and waits until it answers.
@@ -67,7 +73,8 @@ impl Session {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let start = script.replace("8087", &self.port.to_string());
+        let (port, further) = (self.port.to_string(), self.further_port.to_string());
+        let start = script.replace("8087", &port).replace("8086", &port).replace("9090", &further);
         let written = WRITTEN.iter().fold(start, |text, (written, built)| text.replace(written, built));
         let mut shell = process::program("bash");
         shell.args(["-euo", "pipefail", "-c", &written]);
@@ -79,7 +86,9 @@ impl Session {
         if let Ok(path) = path {
             shell.env("PATH", path);
         }
-        shell.env("PORT", self.port.to_string()).env("GESTA_URL", format!("http://127.0.0.1:{}", self.port));
+        shell.env("PORT", &port).env("GESTA_URL", format!("http://127.0.0.1:{port}"));
+        shell.env("ORDERS_LISTEN", format!("127.0.0.1:{port}"));
+        shell.env("ORDERS_METRICS_LISTEN", format!("127.0.0.1:{further}"));
         shell
     }
 

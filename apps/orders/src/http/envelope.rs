@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use gesta::PageRequest;
 use gesta_core::{Metadata, RecordedEvent, Timestamp};
-use gesta_server::Failure;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An event with everything that is known about it (OR-06).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventEnvelope {
     /// Its id.
     pub event_id: Uuid,
@@ -22,9 +22,9 @@ pub struct EventEnvelope {
     pub event_type: String,
     /// The version of its shape.
     pub event_version: u32,
-    /// Its fields.
+    /// Its fields, to the letter.
     #[schema(value_type = Object)]
-    pub event_data: serde_json::Value,
+    pub event_data: Box<RawValue>,
     /// The command or event that led to it.
     pub causation_id: Option<String>,
     /// The conversation it belongs to.
@@ -39,7 +39,7 @@ pub struct EventEnvelope {
 }
 
 /// A page of events, in the order they happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
     /// The events.
     pub items: Vec<EventEnvelope>,
@@ -56,23 +56,23 @@ pub struct EventPage {
 }
 
 impl EventEnvelope {
-    /// An event of the log. Data that is no JSON object of ours is shown as it is.
-    pub(super) fn of(event: &RecordedEvent) -> Result<Self, Failure> {
+    /// An event of the log. Data that is no JSON is shown as a text.
+    pub(super) fn of(event: &RecordedEvent) -> Self {
         let metadata = event.metadata().unwrap_or_default();
-        let data = || String::from_utf8_lossy(&event.data).into_owned().into();
-        Ok(Self {
+        let as_text = || to_raw_value(&String::from_utf8_lossy(&event.data)).expect("text always serializes");
+        Self {
             event_id: event.id,
             aggregate_id: event.stream.key().to_owned(),
             sequence_number: event.version.get(),
             event_type: event.event_type.to_string(),
             event_version: event.schema_version,
-            event_data: serde_json::from_slice(&event.data).unwrap_or_else(|_| data()),
+            event_data: serde_json::from_slice(&event.data).unwrap_or_else(|_| as_text()),
             metadata: others(&metadata),
             causation_id: metadata.causation_id,
             correlation_id: metadata.correlation_id,
             user_id: metadata.user_id,
             timestamp: event.recorded_at,
-        })
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The application through its public API: rules without a runtime, the rest through `app()` and the binary.
 
+mod access;
 mod customer_routes;
 mod customer_rules;
 mod decided;
@@ -11,3 +12,4 @@ mod order_rules;
 mod published;
 mod read_models;
 mod running;
+mod snapshots;

@@ -35,10 +35,14 @@ pub(crate) struct Answer {
 
 impl Running {
     pub(crate) async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub(crate) async fn with(config: Config) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let backend = Backend::file(folder.path(), Options::default().without_sync()).await.expect("a store");
         let store = backend.store();
-        let app = orders::app(backend, Config::default()).await.expect("an application");
+        let app = orders::app(backend, config).await.expect("an application");
         let router = app.server.service().await.expect("a service");
         app.processors.start_all().await.expect("processors");
         Self { router, processors: app.processors, store, folder, _watch: app.watch }
