@@ -28,6 +28,19 @@ fn every_block_of_the_pages_stands_in_a_program() {
     }
 }
 
+/// Whoever copies the blocks of the first page has the program, up to the tests that other pages show.
+#[test]
+fn the_first_page_shows_the_whole_program() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(here.join("../../docs/first-domain.md")).expect("is there");
+    let program = fs::read_to_string(here.join("examples/first_domain.rs")).expect("is there");
+    let page = plain(&page);
+    let (shown, _) = program.split_once("fn any_command()").expect("the second test begins so");
+    for line in plain(shown).lines().filter(|line| !line.starts_with("//!") && !line.is_empty()) {
+        assert!(page.contains(line), "docs/first-domain.md leaves out: {line}");
+    }
+}
+
 /// The lines without indentation.
 fn plain(code: &str) -> String {
     code.lines().map(str::trim).collect::<Vec<_>>().join("\n")
