@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use gesta::{Command, Processors, Rejection, Repository, WaitError, repository::ExecuteError};
-use gesta_core::{EventStore, Metadata, read_model::ReadModelError};
+use gesta_core::{EventStore, Metadata, Position, read_model::ReadModelError};
 use gesta_file::{FileStore, Options};
 use uuid::Uuid;
 
@@ -150,19 +150,24 @@ async fn tell(
     let lost = |reason: String| ImportError::ReadModels(reason);
     let head = store.head().await.map_err(|error| lost(error.to_string()))?;
     for name in crate::read_models::NAMES {
-        loop {
-            match processors.wait_for(name, head.position, PATIENCE).await {
-                Ok(_) => break,
-                // As long as it moves there is something to wait for.
-                Err(WaitError::Timeout { .. }) => {}
-                Err(error) => return Err(lost(error.to_string())),
-            }
-        }
+        catch_up(processors, name, head.position).await.map_err(|error| lost(error.to_string()))?;
     }
     let read_models = file.read_models();
     let orders = plans.iter().map(|plan| plan.order_id);
     let told: Result<Totals, ReadModelError> = totals::of_read_models(&*read_models, orders).await;
     told.map_err(|error| lost(error.to_string()))
+}
+
+/// Waits for as long as it comes nearer.
+async fn catch_up(processors: &Processors, name: &str, head: Position) -> Result<(), WaitError> {
+    let mut before = None;
+    loop {
+        match processors.wait_for(name, head, PATIENCE).await {
+            Ok(_) => return Ok(()),
+            Err(WaitError::Timeout { stands, .. }) if before != Some(stands) => before = Some(stands),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The rules' refusals by their code.

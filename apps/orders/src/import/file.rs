@@ -231,6 +231,8 @@ fn cents(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const HEADER: &str = "order_id,customer_id,order_status,order_purchase_timestamp,order_approved_at,\
@@ -292,5 +294,19 @@ mod tests {
         assert!(matches!(read(&b"order_id\nx\n"[..]), Err(UnreadableFile::Column { column: CUSTOMER_ID })));
         let error = one("ID,ID").unwrap_err().to_string();
         assert!(error.contains("line: 2") || error.contains("line 2"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, cells in prop::collection::vec(".{0,20}", 0..14)) {
+            let _ = read(&bytes[..]);
+            let _ = read([HEADER.as_bytes(), &bytes].concat().as_slice());
+            let _ = one(&cells.join(","));
+        }
+
+        #[test]
+        fn every_amount_is_read_as_it_was_written(amount in 0..=i64::MAX) {
+            prop_assert_eq!(cents(&format!("{}.{:02}", amount / 100, amount % 100)), Ok(amount));
+        }
     }
 }

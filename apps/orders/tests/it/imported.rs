@@ -41,6 +41,22 @@ async fn a_second_import_changes_nothing() {
     assert_eq!((second.refused, second.read_models), (first.refused, first.read_models));
 }
 
+/// What was taken before an import ended early is not taken again.
+#[tokio::test]
+async fn an_import_that_ended_early_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let whole = fs::read_to_string(sample("orders.csv")).unwrap();
+    let part = data.path().join("part.csv");
+    let first_three: Vec<&str> = whole.lines().take(6).collect();
+    fs::write(&part, first_three.join("\n")).unwrap();
+    let folder = data.path().join("data");
+    let first = import(&part, &folder).await.unwrap();
+    assert!(first.agrees());
+    let second = import(&sample("orders.csv"), &folder).await.unwrap();
+    assert_eq!((second.repeated, second.accepted), (first.accepted, 27 - first.accepted));
+    assert_eq!(second.read_models.orders, 9);
+}
+
 #[tokio::test]
 async fn events_happened_when_the_file_says() {
     let data = tempfile::tempdir().unwrap();
