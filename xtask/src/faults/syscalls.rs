@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{Outcome, process};
 
+mod name;
 mod trace;
 
 use trace::{Calls, Trace};
@@ -93,6 +94,9 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     if process::installed("strace").is_none() {
         return cannot("syscalls", "strace is not installed: apt-get install strace");
     }
+    if options.planted.as_deref() == Some("segment_before_folder_sync") {
+        return name::run(options, binaries);
+    }
     if let Some(bug) = &options.planted {
         return continue_after_eio(options, binaries, bug);
     }
@@ -127,6 +131,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     if options.controls {
         continue_after_eio(options, binaries, "continue_after_eio")?;
         lying_disk(options, binaries)?;
+        name::run(options, binaries)?;
     }
     Ok(())
 }
