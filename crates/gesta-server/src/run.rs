@@ -32,7 +32,7 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// How often groups and processors are measured.
+/// How often the groups are measured.
 const WATCH: Duration = Duration::from_secs(5);
 
 /// How long closing the store may take after the last request.
@@ -49,7 +49,6 @@ pub struct Running {
 }
 
 /// What reacts to the log in this process.
-#[derive(Clone)]
 pub(crate) struct Engine {
     pub(crate) groups: Arc<Groups>,
     pub(crate) processors: Option<Arc<Processors>>,
@@ -163,16 +162,13 @@ impl Drop for Watch {
     }
 }
 
-/// How far the groups and processors are, again and again.
-async fn measure(engine: Engine, telemetry: Arc<Telemetry>) {
+/// How far the groups are, again and again.
+async fn measure(groups: Arc<Groups>, telemetry: Arc<Telemetry>) {
     let mut interval = tokio::time::interval(WATCH);
     loop {
         interval.tick().await;
-        if let Some(processors) = &engine.processors {
-            telemetry.set_processors(&processors.list());
-        }
         // What cannot be read now is measured next time; whoever uses the group is told why.
-        let Ok(all) = engine.groups.list_of_all_tenants().await else { continue };
+        let Ok(all) = groups.list_of_all_tenants().await else { continue };
         let lag = all.iter().map(|group| group.lag).max().unwrap_or(0);
         telemetry.set_groups(lag, all.iter().map(|group| group.statistics.parked).sum());
     }
@@ -189,7 +185,7 @@ impl Running {
     ) -> Result<Self, ServeError> {
         let durability = backend.store.capabilities().durability;
         let keys = !rim.authority.is_open();
-        let watch = Watch(tokio::spawn(measure(engine.clone(), Arc::clone(&rim.telemetry))));
+        let watch = Watch(tokio::spawn(measure(Arc::clone(&engine.groups), Arc::clone(&rim.telemetry))));
         let further = further.map(|listener| serve_at(rim.clone(), listener, watched)).transpose()?;
         let serving = serve_at(rim, main, routes)?;
         let report = Report {

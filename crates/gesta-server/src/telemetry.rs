@@ -61,10 +61,11 @@ impl Telemetry {
     /// The same with these upper bounds for histograms of a program's own, by name; none may be empty. Other histograms
     /// whose names end in `_seconds` have those of the server.
     pub fn with_buckets(own: &[(&str, &[f64])]) -> Arc<Self> {
-        let builder = own.iter().fold(describe::builder(PrometheusBuilder::new()), |builder, (name, bounds)| {
-            let name = Matcher::Full((*name).to_owned());
-            builder.set_buckets_for_metric(name, bounds).expect("a histogram has at least one bucket")
-        });
+        let builder =
+            own.iter().fold(describe::builder(PrometheusBuilder::new()), |builder, (name, bounds)| {
+                let name = Matcher::Full((*name).to_owned());
+                builder.set_buckets_for_metric(name, bounds).expect("a histogram has at least one bucket")
+            });
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let counter = |name: &'static str| with_local_recorder(&recorder, || counter!(name));

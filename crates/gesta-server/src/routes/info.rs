@@ -116,6 +116,9 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Failure>
     if !app.parts.config.metrics {
         return Err(Failure::new(Code::RouteNotFound, "metrics are switched off (GESTA_METRICS)"));
     }
+    if let Some(processors) = &app.parts.added.processors {
+        app.parts.telemetry.set_processors(&processors.list());
+    }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((kind, app.parts.telemetry.render()).into_response())
 }

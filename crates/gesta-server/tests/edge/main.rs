@@ -2,6 +2,7 @@
 
 mod credentials;
 mod descriptors;
+mod embedded;
 mod flood;
 mod further;
 mod memory;
