@@ -15,6 +15,7 @@ use gesta_core::{
 };
 use gesta_file::{FileStore, Options};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Received {
@@ -155,7 +156,10 @@ async fn run(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     processors.add_projection(WaitingParcels, ProcessorOptions::default()).await?;
     processors.start_all().await?;
 
-    let receive = Command::new("7", ParcelCommand::Receive { recipient: "ada".into() }).by("front-desk");
+    // The label on the parcel: whoever asks makes the command's id, so that asking again is no second request.
+    let label = Uuid::from_u128(4711);
+    let receive = ParcelCommand::Receive { recipient: "ada".into() };
+    let receive = Command::new("7", receive).with_id(label).by("front-desk");
     let received = parcels.execute(receive.clone()).await?;
     assert_eq!(received.version, Version::new(1));
     assert!(parcels.execute(receive).await?.repeated, "the same command again changes nothing");
@@ -249,5 +253,6 @@ mod tests {
     async fn the_program_does_what_the_page_says() {
         let folder = tempfile::tempdir().expect("a folder");
         run(folder.path()).await.expect("runs");
+        run(folder.path()).await.expect("runs again on the same folder");
     }
 }
