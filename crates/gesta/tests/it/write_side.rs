@@ -4,6 +4,7 @@ mod commands;
 mod concert;
 mod contention;
 mod faulty;
+mod honesty;
 mod pages;
 mod past;
 #[allow(dead_code)]
