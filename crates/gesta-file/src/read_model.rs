@@ -35,7 +35,8 @@ impl ReadModelStore for Checkpoints {
     }
 
     async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
-        let answered = self.state().query(move |connection, guard| answer::all(connection, guard, &statements));
+        let answered =
+            self.state().query(move |connection, guard| answer::all(connection, guard, &statements));
         answered.await.map_err(unavailable)?
     }
 }
