@@ -41,6 +41,7 @@ pub struct Telemetry {
     lag: Gauge,
     head: Gauge,
     indexed: Gauge,
+    bytes: Gauge,
     connections: Gauge,
     sse_clients: Gauge,
     memory: Gauge,
@@ -81,6 +82,7 @@ impl Telemetry {
             lag: gauge("consumer_lag_messages"),
             head: gauge("gesta_head_position"),
             indexed: gauge("gesta_index_position"),
+            bytes: gauge("gesta_log_bytes"),
             connections: gauge("gesta_open_connections"),
             sse_clients: gauge("gesta_sse_clients"),
             memory: gauge("process_resident_memory_bytes"),
@@ -158,6 +160,7 @@ impl Telemetry {
         if let Some(store) = self.probe.get().map(|probe| probe()) {
             self.head.set(store.head.get() as f64);
             self.indexed.set(store.indexed.get() as f64);
+            self.bytes.set(store.bytes.unwrap_or(0) as f64);
         }
         if let Some(bytes) = process::resident_bytes() {
             self.memory.set(bytes as f64);

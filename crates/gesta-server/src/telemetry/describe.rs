@@ -27,6 +27,7 @@ pub(super) fn describe() {
     describe_gauge!("consumer_lag_messages", "Events the slowest group is behind the head.");
     describe_gauge!("gesta_head_position", "The highest readable position.");
     describe_gauge!("gesta_index_position", "The position up to which the log is indexed.");
+    describe_gauge!("gesta_log_bytes", Unit::Bytes, "Bytes of the log on disk; 0 in memory.");
     describe_gauge!("gesta_open_connections", "Open connections.");
     describe_gauge!("gesta_sse_clients", "SSE clients of all tenants.");
     describe_gauge!("gesta_processor_lag_events", "Events a processor is behind the head.");

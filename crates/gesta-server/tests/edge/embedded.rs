@@ -111,6 +111,9 @@ async fn metrics_tell_how_processors_do() {
         let line = format!("gesta_processor_{series}{{processor=\"recorder\"}} {value}\n");
         assert!(metrics.contains(&line), "{line} is missing: {metrics}");
     }
+    let bytes =
+        metrics.lines().find_map(|line| line.strip_prefix("gesta_log_bytes ")).expect("the size of the log");
+    assert!(bytes.parse::<u64>().expect("a number") > 0, "{bytes}");
     program.running.stop().await.expect("stops");
 }
 
