@@ -64,16 +64,15 @@ impl Cli {
             Verb::Serve { data, listen, metrics_listen } => serve(data, listen, metrics_listen).await,
             Verb::Import { file, data, output } => {
                 let report = orders::import::import(&file, &data).await.map_err(|error| error.to_string())?;
-                match output {
-                    Output::Text => println!("{report}"),
-                    Output::Json => {
-                        println!("{}", serde_json::to_string(&report).map_err(|e| e.to_string())?)
-                    }
-                }
+                let told = match output {
+                    Output::Text => report.to_string(),
+                    Output::Json => serde_json::to_string(&report).map_err(|error| error.to_string())?,
+                };
+                say(&told);
                 Ok(())
             }
             Verb::Openapi => {
-                print!("{}", orders::document());
+                say(orders::document().trim_end());
                 Ok(())
             }
         }
@@ -93,8 +92,7 @@ async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -
     let backend = Backend::file(&config.data, Options::default()).await.map_err(|error| said(&error))?;
     let app = orders::app(backend, config).await.map_err(|error| said(&error))?;
     let running = app.server.start().await.map_err(|error| said(&error))?;
-    // Nobody has to read it: a closed output is no reason to end.
-    let _ = writeln!(std::io::stdout(), "{}", running.report());
+    say(&running.report().to_string());
     either(keyboard, terminate).await;
     running.stop().await.map_err(|error| said(&error))
 }
@@ -114,6 +112,11 @@ async fn either(mut keyboard: Signal, mut terminate: Signal) {
         _ = keyboard.recv() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// Nobody has to read it: a closed output is no reason to end.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Says why it ended.
