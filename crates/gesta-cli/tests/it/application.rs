@@ -1,6 +1,9 @@
 //! The commands that look into an application, against one that runs in this process.
 
-use std::{process::Command as Process, sync::Arc};
+use std::{
+    process::{Child, Command as Process, Stdio},
+    sync::Arc,
+};
 
 use ::gesta::{
     Aggregate, Aggregates, Command, Context, Event, ProcessorOptions, Processors, Projection,
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::gesta::{Done, PATIENCE, done, gesta, stable, until};
+use crate::gesta::{Done, PATIENCE, done, gesta, signal, stable, until, wait};
 
 #[derive(Debug, Clone, Default, Serialize)]
 struct Door {
@@ -179,6 +182,37 @@ fn a_processor_is_paused_resumed_and_reset() {
     until("it runs", || told("show", &[])["state"] == "running");
     told("reset", &["--yes"]);
     until("it has caught up", || told("show", &[])["position"] == 3);
+}
+
+#[test]
+fn ctrl_c_ends_the_watching_and_not_the_rebuild() {
+    let application = Application::start();
+    // A rebuild of a paused processor waits, so there is time to watch.
+    application.run(&["processors", "pause", "opened-doors"]).ok();
+    application.run(&["processors", "rebuild", "opened-doors"]).ok();
+    let mut watching = application
+        .command(&["processors", "show", "opened-doors", "--watch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    until("it listens to signals", || listens_to_ctrl_c(&watching));
+    signal(&watching, "INT");
+    assert_eq!(wait(&mut watching), 130);
+    let said = std::io::read_to_string(watching.stderr.take().expect("piped")).expect("text");
+    assert!(said.contains("goes on"), "{said}");
+    let shown = || application.run(&["processors", "show", "opened-doors", "--output", "json"]).ok().json();
+    assert_eq!(shown()["rebuild"]["generation"], 2);
+    application.run(&["processors", "resume", "opened-doors"]).ok();
+    until("it is in place", || shown()["generation"] == 2);
+}
+
+/// Whether the process has asked for SIGINT, by its own account.
+fn listens_to_ctrl_c(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & 0b10 != 0)
 }
 
 #[test]
