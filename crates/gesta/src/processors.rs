@@ -198,7 +198,7 @@ impl Processors {
     /// Stops all and waits: batches are finished, places saved, claims ended.
     pub async fn shutdown(&self) {
         let all = self.all();
-        futures_util::future::join_all(all.iter().map(|entry| entry.stop())).await;
+        futures_util::future::join_all(all.iter().map(|entry| entry.shut_down())).await;
         self.started.store(false, Ordering::Release);
     }
 

@@ -1,5 +1,5 @@
-//! `projection_kill`: projections are killed, paused beyond their lease and rebuilt under load, on the same data round
-//! after round; after each the rows are compared with a fold of the log.
+//! `projection_kill`: projections are killed, paused beyond their lease and rebuilt under load, and their disk is cut off,
+//! on the same data round after round; after each the rows are compared with a fold of the log.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use std::{
 
 use gesta_conformance::Dice;
 
-use super::{options::Options, place, server::fresh_folder};
+use super::{options::Options, place, powercut::Disk, server::fresh_folder};
 use crate::{Outcome, process};
 
 /// The planted bug that it must bring to light, and the rounds that may take.
@@ -31,6 +31,9 @@ struct Figures {
     mismatches: u64,
     head: u64,
     generations: u64,
+    /// Power cuts, and those that took answered commits of `state.db` with them.
+    cuts: usize,
+    went_back: usize,
 }
 
 /// Rounds in which nothing may differ, then the control.
@@ -38,7 +41,11 @@ pub(super) fn run(options: &Options) -> Outcome {
     let rounds = options.rounds.unwrap_or(8);
     if options.planted.is_none() {
         let binary = build(false)?;
-        let figures = play(&binary, options, rounds, None)?;
+        let mut figures = play(&binary, options, rounds, None)?;
+        match disk(options) {
+            Ok(disk) => cut(&binary, options, rounds.div_ceil(2), &disk, &mut figures)?,
+            Err(reason) => super::cannot("projection_kill", &format!("cut the power: {reason}"))?,
+        }
         figures.print();
         figures.verdict().map_err(|found| {
             format!("projection_kill: {found}\nagain: {}", options.again("projection_kill", rounds, None))
@@ -83,7 +90,7 @@ fn play(binary: &Path, options: &Options, rounds: usize, bug: Option<&str>) -> R
                 wait(dice.between(20, 300));
             }
         }
-        figures.fenced += victim.kill();
+        figures.fenced += victim.kill().fenced;
         figures.kills += 1;
         verify(binary, &data, bug, &mut figures)
             .map_err(|reason| format!("round {round}: {reason}\nthe data is in {}", data.display()))?;
@@ -94,26 +101,51 @@ fn play(binary: &Path, options: &Options, rounds: usize, bug: Option<&str>) -> R
     Ok(figures)
 }
 
-/// Lets the projections catch up and compares their rows with the log.
-fn verify(binary: &Path, data: &Path, bug: Option<&str>, figures: &mut Figures) -> Outcome {
+/// A disk of its own, whose power can be cut.
+fn disk(options: &Options) -> Result<Disk, String> {
+    Disk::new(&super::fresh_folder_of_disk("projection_kill-disk")?, 256, options.run)
+}
+
+/// Plays rounds that end with a power cut: what `state.db` had answered may be gone, rows and checkpoint alike.
+fn cut(binary: &Path, options: &Options, rounds: usize, disk: &Disk, figures: &mut Figures) -> Outcome {
+    let mut dice = Dice::of(options.run).split();
+    for round in 0..rounds {
+        let mut victim = Victim::start(binary, &disk.data(), "owners", None)?;
+        wait(dice.between(200, 900));
+        disk.cut(dice.between(1, 2))?;
+        wait(dice.between(5, 60));
+        let told = victim.kill();
+        disk.restore()?;
+        let began = verify(binary, &disk.data(), None, figures)
+            .map_err(|reason| format!("power cut {round}: {reason}"))?;
+        figures.cuts += 1;
+        figures.fenced += told.fenced;
+        figures.went_back += usize::from(began < told.done);
+    }
+    Ok(())
+}
+
+/// Lets the projections catch up and compares their rows with the log; answers with where they stood before.
+fn verify(binary: &Path, data: &Path, bug: Option<&str>, figures: &mut Figures) -> Result<u64, String> {
     let said = process::read(armed(process::program(binary).arg(data).arg("verify"), bug))?;
     let line = said.lines().find_map(|line| line.strip_prefix("verified ")).ok_or("it verified nothing")?;
     let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    let [head, compared, mismatches, generation] = numbers[..] else {
+    let [head, compared, mismatches, generation, began] = numbers[..] else {
         return Err(format!("it verified {line:?}"));
     };
-    figures.head = head;
+    figures.head = figures.head.max(head);
     figures.compared += compared;
     figures.mismatches += mismatches;
     figures.generations = figures.generations.max(generation);
-    Ok(())
+    Ok(began)
 }
 
 impl Figures {
     fn print(&self) {
-        let Self { kills, pauses, fenced, compared, mismatches, head, generations } = self;
+        let Self { kills, pauses, fenced, compared, mismatches, head, generations, cuts, went_back } = self;
         println!("projection_kill: {kills} kills and {pauses} pauses beyond the lease over {head} events");
         println!("projection_kill: fenced commits of paused owners: {fenced}");
+        println!("projection_kill: power cuts that took answered commits of state.db: {went_back} of {cuts}");
         println!("projection_kill: generations built under load: {generations}");
         println!(
             "projection_kill: mismatches {mismatches} of {compared} rows compared with a fold of the log"
@@ -134,7 +166,16 @@ impl Figures {
 /// The program under test while it works.
 struct Victim {
     child: Child,
-    output: Option<thread::JoinHandle<usize>>,
+    output: Option<thread::JoinHandle<Told>>,
+}
+
+/// What it said.
+#[derive(Debug, Default)]
+struct Told {
+    /// Commits that were fenced.
+    fenced: usize,
+    /// How far the commits go that were answered.
+    done: u64,
 }
 
 impl Victim {
@@ -152,7 +193,7 @@ impl Victim {
                 return Err(format!("the {mode} ended at their start"));
             }
         }
-        Ok(Self { child, output: Some(thread::spawn(move || count_fenced(output))) })
+        Ok(Self { child, output: Some(thread::spawn(move || listen(output))) })
     }
 
     fn signal(&self, signal: &str) -> Outcome {
@@ -160,11 +201,11 @@ impl Victim {
         process::run(process::program("kill").args([format!("-{signal}"), id]))
     }
 
-    /// SIGKILL; answers with the commits that were fenced.
-    fn kill(&mut self) -> usize {
+    /// SIGKILL; answers with what it had said.
+    fn kill(&mut self) -> Told {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.output.take().map_or(0, |output| output.join().unwrap_or(0))
+        self.output.take().and_then(|output| output.join().ok()).unwrap_or_default()
     }
 }
 
@@ -174,8 +215,14 @@ impl Drop for Victim {
     }
 }
 
-fn count_fenced(output: BufReader<ChildStdout>) -> usize {
-    output.lines().map_while(Result::ok).filter(|line| line == "fenced").count()
+fn listen(output: BufReader<ChildStdout>) -> Told {
+    let mut told = Told::default();
+    for line in output.lines().map_while(Result::ok) {
+        told.fenced += usize::from(line == "fenced");
+        let done = line.strip_prefix("done ").and_then(|position| position.parse().ok());
+        told.done = told.done.max(done.unwrap_or(0));
+    }
+    told
 }
 
 fn armed<'a>(command: &'a mut std::process::Command, bug: Option<&str>) -> &'a mut std::process::Command {

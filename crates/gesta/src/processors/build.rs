@@ -174,6 +174,15 @@ impl Entry {
         }
     }
 
+    /// Stops everything, once an operation that is under way is done.
+    pub(super) async fn shut_down(&self) {
+        if let Some(building) = &self.running().building {
+            building.swap.abort();
+        }
+        let _turn = self.turn.lock().await;
+        self.stop().await;
+    }
+
     /// Stops everything.
     pub(super) async fn stop(&self) {
         self.stop_building().await;
@@ -201,6 +210,7 @@ impl Entry {
 
     /// Waits until the generation that is being built has caught up, and puts it in its place.
     async fn swap_when_ready(self: Arc<Self>, number: u64) {
+        let mut delay = self.options.first_delay;
         loop {
             // Nothing to watch: it was given up.
             let Some(mut status) = self.building_status() else { return };
@@ -224,7 +234,8 @@ impl Entry {
                 }
             }
             drop(turn);
-            tokio::time::sleep(self.options.first_delay).await;
+            tokio::time::sleep(delay).await;
+            delay = (delay * 2).min(self.options.longest_delay);
         }
     }
 
