@@ -25,7 +25,7 @@ pub(super) fn shape<T: DeserializeOwned>() -> String {
         let read = T::deserialize(Place { trace: &mut trace, path: String::new(), inside: &mut Vec::new() });
         let more = match read {
             Ok(_) => trace.advance(|point| point.variants),
-            Err(_) => trace.advance(|_| true),
+            Err(_) => trace.advance(|_| true) || trace.put_last(),
         };
         if !more {
             break;
@@ -43,6 +43,10 @@ struct Trace {
     choices: BTreeMap<String, usize>,
     /// The choices of this reading, in order.
     visited: Vec<Point>,
+    /// The place that was looked at last.
+    here: String,
+    /// Places that no reading gets past.
+    stuck: BTreeSet<String>,
 }
 
 /// A place with a choice.
@@ -56,6 +60,27 @@ struct Point {
 impl Trace {
     fn note(&mut self, path: &str, what: &str) {
         self.lines.insert(format!("{path}: {what}"));
+        path.clone_into(&mut self.here);
+    }
+
+    /// Remembers where the reading got stuck: the fields of a struct may come in any order, so that one comes last from
+    /// now on. Answers whether that is news.
+    fn put_last(&mut self) -> bool {
+        self.stuck.insert(self.here.clone())
+    }
+
+    /// The fields of the struct at a place, those last that nobody gets past.
+    fn in_order(&self, path: &str, fields: &'static [&'static str]) -> Vec<&'static str> {
+        let stuck = |field: &&&str| {
+            let field = format!("{path}/{field}");
+            self.stuck.iter().any(|place| {
+                place
+                    .strip_prefix(&*field)
+                    .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+            })
+        };
+        let (last, first): (Vec<_>, Vec<_>) = fields.iter().partition(stuck);
+        first.into_iter().chain(last).copied().collect()
     }
 
     fn choose(&mut self, path: &str, of: usize, variants: bool) -> usize {
@@ -163,6 +188,29 @@ mod tests {
             last: u8,
         }
         assert!(shape::<Tree>().contains("/last: u8"), "{}", shape::<Tree>());
+    }
+
+    #[test]
+    fn what_stands_behind_a_closed_place_is_seen() {
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        #[serde(tag = "kind")]
+        enum Closed {
+            One { a: u8 },
+        }
+        #[derive(Deserialize)]
+        #[allow(dead_code)]
+        struct Holder {
+            lines: Vec<Line>,
+            closed: Closed,
+            closed_too: Closed,
+            maybe: Option<Line>,
+            count: u16,
+        }
+        let lines = shape::<Holder>();
+        for line in ["/closed: anything", "/maybe?/price: f64", "/count: u16", "/lines[]/quantity: u32"] {
+            assert!(lines.lines().any(|seen| seen == line), "{line} is missing in\n{lines}");
+        }
     }
 
     #[test]

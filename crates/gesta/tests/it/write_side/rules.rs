@@ -2,8 +2,12 @@
 
 use std::{panic::catch_unwind, time::Duration};
 
-use gesta::{Aggregate, Context, Event, scenario};
-use gesta_core::Timestamp;
+use gesta::{
+    Aggregate, Context, Event, Projection, ProjectionError, Rows, Table,
+    scenario::{self, Recording},
+    upcast,
+};
+use gesta_core::{Filter, RecordedEvent, Tenant, Timestamp, values};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +60,44 @@ fn a_failing_expectation_prints_both_sides() {
     let said =
         printed(|| drop(scenario::of::<Concert>().then_state(Concert { seats: 7, ..Concert::default() })));
     assert!(said.contains("seats: 7") && said.contains("seats: 0"), "{said}");
+}
+
+/// Wants one type of event and cannot make sense of others.
+struct Opened;
+
+impl Projection for Opened {
+    fn name(&self) -> &str {
+        "opened"
+    }
+    fn filter(&self) -> Filter {
+        Filter::of(Tenant::default()).types(ConcertEvent::types_of(&["ConcertOpened"]))
+    }
+    fn tables(&self) -> Vec<Table> {
+        vec![Table::new("opened", "CREATE TABLE {opened} (concert TEXT PRIMARY KEY)")]
+    }
+    fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
+        match upcast::decode(event).map_err(ProjectionError::new)? {
+            ConcertEvent::Opened(_) => {
+                rows.execute("INSERT INTO {opened} VALUES ($1)", values![event.stream.key()])
+            }
+            other => return Err(ProjectionError::new(format!("unwanted: {other:?}"))),
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn given_events_then_rows() {
+    let read_models = gesta_file::read_models_in_memory().expect("SQLite");
+    let events = Recording::new()
+        .of("concert-1", [opened(2, noon()), sold(1, "ada")])
+        .of("concert-2", [opened(2, noon())])
+        .into_events();
+    scenario::project(&Opened, &events, &*read_models).await;
+    let rows =
+        read_models.query("SELECT concert FROM opened ORDER BY concert".into()).await.expect("answers");
+    let found: Vec<String> = rows.iter().map(|row| row.get("concert").expect("is text")).collect();
+    assert_eq!(found, ["1", "2"]);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

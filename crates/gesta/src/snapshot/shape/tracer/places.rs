@@ -5,7 +5,7 @@ use serde::de::{Deserializer, Visitor, value::Error};
 use super::{DEPTH, Trace, stuck};
 
 mod inner;
-use inner::{Items, Parts, Picked};
+use inner::{Fields, Items, Members, Picked};
 
 /// Texts that types like to insist on.
 const TEXTS: [&str; 12] = [
@@ -154,7 +154,7 @@ impl<'de> Deserializer<'de> for Place<'_> {
 
     fn deserialize_tuple<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, Error> {
         self.note(&format!("tuple of {len}"));
-        visitor.visit_seq(Parts { place: self, names: None, next: 0, of: len })
+        visitor.visit_seq(Members { place: self, next: 0, of: len })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -174,7 +174,7 @@ impl<'de> Deserializer<'de> for Place<'_> {
     ) -> Result<V::Value, Error> {
         self.within(name, |mut place| {
             place.note(&format!("{{{}}}", fields.join(",")));
-            visitor.visit_map(Parts { place, names: Some(fields), next: 0, of: fields.len() })
+            visitor.visit_map(Fields::of(place, fields))
         })
     }
 

@@ -42,15 +42,14 @@ impl<'de> MapAccess<'de> for Items<'_> {
     }
 }
 
-/// The fields of a struct or tuple.
-pub(super) struct Parts<'a> {
+/// The members of a tuple.
+pub(super) struct Members<'a> {
     pub(super) place: Place<'a>,
-    pub(super) names: Option<&'static [&'static str]>,
     pub(super) next: usize,
     pub(super) of: usize,
 }
 
-impl<'de> SeqAccess<'de> for Parts<'_> {
+impl<'de> SeqAccess<'de> for Members<'_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
@@ -62,19 +61,32 @@ impl<'de> SeqAccess<'de> for Parts<'_> {
     }
 }
 
-impl<'de> MapAccess<'de> for Parts<'_> {
+/// The fields of a struct.
+pub(super) struct Fields<'a> {
+    place: Place<'a>,
+    names: std::vec::IntoIter<&'static str>,
+    name: &'static str,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(place: Place<'a>, names: &'static [&'static str]) -> Self {
+        let names = place.trace.in_order(&place.path, names).into_iter();
+        Self { place, names, name: "" }
+    }
+}
+
+impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        let Some(name) = self.names.and_then(|names| names.get(self.next)) else { return Ok(None) };
-        self.next += 1;
+        let Some(name) = self.names.next() else { return Ok(None) };
+        self.name = name;
         let name: StrDeserializer<'_, Error> = name.into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let name = self.names.and_then(|names| names.get(self.next - 1)).copied().unwrap_or_default();
-        seed.deserialize(self.place.below(&format!("/{name}")))
+        seed.deserialize(self.place.below(&format!("/{}", self.name)))
     }
 }
 
@@ -116,6 +128,6 @@ impl<'de> VariantAccess<'de> for Picked<'_> {
     ) -> Result<V::Value, Error> {
         let mut place = self.place.below(&format!(".{}", self.variant));
         place.note(&format!("{{{}}}", fields.join(",")));
-        visitor.visit_map(Parts { place, names: Some(fields), next: 0, of: fields.len() })
+        visitor.visit_map(Fields::of(place, fields))
     }
 }
