@@ -35,8 +35,9 @@ impl ReadModelStore for Checkpoints {
     }
 
     async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
-        let answered =
-            self.state().query(move |connection, guard| answer::all(connection, guard, &statements));
+        let answered = self
+            .state()
+            .query(move |connection, guard| answer::all(connection, guard, &statements, answer::LONGEST));
         answered.await.map_err(unavailable)?
     }
 }

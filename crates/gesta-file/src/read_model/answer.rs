@@ -1,6 +1,6 @@
 //! Answers foreign queries.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gesta_core::read_model::{MOST_ROWS, ReadModelError, Row, Statement, Value};
 use rusqlite::{Connection, types::ValueRef};
@@ -11,15 +11,19 @@ use super::{
 };
 use crate::state::Guard;
 
-/// Answers all of them from one state of the database.
+/// So long queries that are answered together may take; few connections answer all.
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
+
+/// Answers all of them from one state of the database, within a time.
 pub(super) fn all(
     connection: &Connection,
     guard: &Guard,
     statements: &[Statement],
+    longest: Duration,
 ) -> rusqlite::Result<Result<Vec<Vec<Row>>, ReadModelError>> {
     let snapshot = connection.unchecked_transaction()?;
     let answers = {
-        let _foreign = guard.enter();
+        let _foreign = guard.enter_for(longest);
         statements.iter().map(|statement| one(&snapshot, statement)).collect()
     };
     snapshot.finish()?;
@@ -56,5 +60,24 @@ fn value(found: ValueRef<'_>) -> Value {
         ValueRef::Real(value) => Value::Real(value),
         ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
         ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_without_an_end_is_ended() {
+        let (mut connection, guard) = (Connection::open_in_memory().expect("opens"), Guard::default());
+        guard.watch(&mut connection).expect("watches");
+        let endless =
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+        let ask = |sql: &'static str| {
+            all(&connection, &guard, &[sql.into()], Duration::from_millis(20)).expect("asks")
+        };
+        let error = ask(endless).expect_err("has no end");
+        assert!(error.to_string().contains("takes too long"), "{error}");
+        assert_eq!(ask("SELECT 1").expect("the next one is answered").len(), 1);
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn sort(sql: &str, at: At, error: &rusqlite::Error) -> ReadModelError
         ErrorCode::AuthorizationForStatementDenied => {
             refused(sql, "it reaches for what is Gesta's own, or for more than tables and views")
         }
+        ErrorCode::OperationInterrupted => refused(sql, "it takes too long: add an index, or ask for less"),
         // SQLite has one code for what it cannot compile and what it cannot compute.
         ErrorCode::Unknown if at == At::Running => values(sql, reason),
         ErrorCode::Unknown | ErrorCode::ParameterOutOfRange | ErrorCode::ApiMisuse => refused(sql, &reason),

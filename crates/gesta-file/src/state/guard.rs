@@ -1,8 +1,11 @@
 //! Keeps foreign SQL away from what is Gesta's own.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use rusqlite::{
@@ -13,25 +16,54 @@ use rusqlite::{
 /// Tables of Gesta itself; so is everything that begins with `gesta_`.
 const OWN: [&str; 5] = ["migrations", "identity", "leases", "checkpoints", "snapshots"];
 
-/// Tells a connection whether the SQL it compiles is foreign. SQLite asks when it compiles a statement, and again when
-/// it does so anew after a change of tables, so a statement that is kept is not asked about each time.
+/// The clock is looked at after so many instructions of SQLite's machine.
+const INSTRUCTIONS: i32 = 20_000;
+
+/// Tells a connection whether the SQL it compiles is foreign, and how long it may run. SQLite asks when it compiles a
+/// statement, and again when it does so anew after a change of tables, so a statement that is kept is not asked about
+/// each time.
 #[derive(Clone, Default)]
-pub(crate) struct Guard(Arc<AtomicBool>);
+pub(crate) struct Guard(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    foreign: AtomicBool,
+    until: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn set_until(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    fn is_late(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until < Instant::now())
+    }
+}
 
 impl Guard {
     /// Watches over a connection: what is compiled while the guard is entered is foreign.
-    pub(super) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
-        let foreign = self.0.clone();
+    pub(crate) fn watch(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        let late = self.0.clone();
+        connection.progress_handler(INSTRUCTIONS, Some(move || late.is_late()))?;
+        let state = self.0.clone();
         connection.authorizer(Some(move |asked: AuthContext<'_>| {
-            let free = !foreign.load(Ordering::Relaxed) || allows(&asked.action);
+            let free = !state.foreign.load(Ordering::Relaxed) || allows(&asked.action);
             if free { Authorization::Allow } else { Authorization::Deny }
         }))
     }
 
     /// Foreign SQL follows, on this thread, until what is answered is dropped.
     pub(crate) fn enter(&self) -> Entered<'_> {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.foreign.store(true, Ordering::Relaxed);
         Entered(self)
+    }
+
+    /// The same; what runs longer than this is interrupted.
+    pub(crate) fn enter_for(&self, longest: Duration) -> Entered<'_> {
+        self.0.set_until(Some(Instant::now() + longest));
+        self.enter()
     }
 }
 
@@ -40,7 +72,8 @@ pub(crate) struct Entered<'a>(&'a Guard);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.0.store(false, Ordering::Relaxed);
+        self.0.0.foreign.store(false, Ordering::Relaxed);
+        self.0.0.set_until(None);
     }
 }
 
