@@ -39,7 +39,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Foreign types in the public API: those of `gesta-core`, `uuid::Uuid` and serde's traits.
+//! Foreign types in the public API: those of `gesta-core`, `uuid::Uuid`, serde's traits, and `Value` and `Error` of
+//! `serde_json`.
 
 // The derived code names this crate.
 extern crate self as gesta;

@@ -127,7 +127,35 @@ pub enum LoadError {
 impl<A: Aggregate> Repository<A> {
     /// A repository over this store, without snapshots and upcasters, on the machine's clock.
     ///
-    /// Does not compile for an aggregate that has two kinds of events with one spelling.
+    /// Does not compile for an aggregate that has two kinds of events with one spelling:
+    ///
+    /// ```compile_fail,E0080
+    /// # use gesta::{Aggregate, Context, Repository, event::{Event, EventKind}};
+    /// #[derive(Clone)]
+    /// struct Written;
+    ///
+    /// impl Event for Written {
+    ///     const KINDS: &'static [EventKind] = &[
+    ///         EventKind { name: "Made", schema_version: 1, aliases: &["made"] },
+    ///         EventKind { name: "made", schema_version: 1, aliases: &[] },
+    ///     ];
+    ///     // …
+    /// #   fn kind(&self) -> &'static EventKind { &Self::KINDS[0] }
+    /// #   fn encode(&self) -> Result<Vec<u8>, serde_json::Error> { Ok(vec![]) }
+    /// #   fn decode(_: &'static EventKind, _: &[u8]) -> Result<Self, serde_json::Error> { Ok(Self) }
+    /// }
+    /// # #[derive(Default, Clone)]
+    /// # struct Thing;
+    /// # impl Aggregate for Thing {
+    /// #     const CATEGORY: &'static str = "thing";
+    /// #     type Command = ();
+    /// #     type Event = Written;
+    /// #     type Rejection = std::convert::Infallible;
+    /// #     fn decide(&self, _: &(), _: &Context<'_>) -> Result<Vec<Written>, Self::Rejection> { Ok(vec![]) }
+    /// #     fn apply(&mut self, _: &Written, _: &Context<'_>) {}
+    /// # }
+    /// let things = Repository::<Thing>::new(std::sync::Arc::new(gesta_core::MemoryStore::new()));
+    /// ```
     pub fn new(store: Arc<dyn EventStore>) -> Self {
         const { assert!(event::distinct(A::Event::KINDS), "two kinds of events share a spelling") };
         Self {
