@@ -1,5 +1,6 @@
 //! The client against live servers.
 
+mod application;
 mod consumer;
 mod event_service;
 mod examples;

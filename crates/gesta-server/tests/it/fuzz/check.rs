@@ -56,6 +56,9 @@ impl<'a> Schema<'a> {
             let target = self.document.pointer(pointer.trim_start_matches('#'));
             return self.fits(target.ok_or("a dangling reference")?, value, at);
         }
+        if let Some(parts) = schema["allOf"].as_array() {
+            return parts.iter().try_for_each(|part| self.fits(part, value, at));
+        }
         if let Some(choices) = schema["oneOf"].as_array() {
             let fitting = choices.iter().filter(|choice| self.fits(choice, value, at).is_ok()).count();
             return if fitting > 0 { Ok(()) } else { Err(format!("{at} fits none of its choices: {value}")) };
@@ -127,6 +130,10 @@ fn a_reply_of_another_shape_is_noticed() {
         bad.as_object_mut().expect("an object").remove(field);
         assert!(check(200, "application/json", &bad).is_err(), "{field}");
     }
+    let steered = Generated::plain("POST", "/api/v1/processors/{name}/pause");
+    let told = serde_json::json!({"name": "x", "kind": "handler", "generation": 0, "state": "running"});
+    let half = schema.reply(&steered, 200, Some("application/json"), told.to_string().as_bytes());
+    assert!(half.is_err_and(|defect| defect.contains("lacks position")), "each of its parts counts");
     assert!(check(200, "text/plain", &good).is_err());
     assert!(check(302, "application/json", &good).is_err());
 }
