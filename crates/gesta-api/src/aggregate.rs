@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Problem,
-    query::text::{Writer, illegal, limit, once, pairs, unknown},
+    query::text::{Writer, each_pair, illegal, limit, once, unknown},
 };
 
 /// The kinds of aggregates that a server knows how to fold.
@@ -140,14 +140,11 @@ impl StateQuery {
     /// Reads a query. Fails on an unknown, repeated or illegal parameter, and on both at once.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "version" => once(&mut made.version, &key, &parts)?,
-                "at" => once(&mut made.at, &key, &parts)?,
-                _ => return Err(unknown(&key)),
-            }
-        }
+        each_pair(query, |key, parts| match key {
+            "version" => once(&mut made.version, key, &parts),
+            "at" => once(&mut made.at, key, &parts),
+            _ => Err(unknown(key)),
+        })?;
         match made {
             Self { version: Some(0), .. } => Err(illegal("version", "versions begin at 1")),
             Self { version: Some(_), at: Some(_) } => {
@@ -170,14 +167,11 @@ impl DiffQuery {
     /// Reads a query. Fails on an unknown, repeated or illegal parameter.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "from" => once(&mut made.from, &key, &parts)?,
-                "to" => once(&mut made.to, &key, &parts)?,
-                _ => return Err(unknown(&key)),
-            }
-        }
+        each_pair(query, |key, parts| match key {
+            "from" => once(&mut made.from, key, &parts),
+            "to" => once(&mut made.to, key, &parts),
+            _ => Err(unknown(key)),
+        })?;
         Ok(made)
     }
 
@@ -194,14 +188,11 @@ impl FieldQuery {
     /// Reads a query. Fails on an unknown or repeated parameter, and on a field that is no JSON pointer.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "field" => once(&mut made.field, &key, &parts)?,
-                "limit" => limit(&mut made.limit, &parts)?,
-                _ => return Err(unknown(&key)),
-            }
-        }
+        each_pair(query, |key, parts| match key {
+            "field" => once(&mut made.field, key, &parts),
+            "limit" => limit(&mut made.limit, &parts),
+            _ => Err(unknown(key)),
+        })?;
         match &made.field {
             Some(text) if !text.is_empty() && !text.starts_with('/') => {
                 Err(illegal("field", "write a JSON pointer such as /status or /items/0/quantity"))

@@ -10,7 +10,9 @@ use crate::Problem;
 
 pub(crate) mod text;
 
-use text::{Writer, direction, direction_text, each, illegal, limit, once, pairs, priority, unknown};
+use text::{
+    Writer, direction, direction_text, each, each_pair, illegal, limit, once, only, priority, unknown,
+};
 
 /// Which part of one stream to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
@@ -105,16 +107,13 @@ impl StreamQuery {
     /// Reads a query. Fails on an unknown, repeated or illegal parameter.
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "after" => once(&mut made.after, &key, &parts)?,
-                "up_to" => once(&mut made.up_to, &key, &parts)?,
-                "limit" => limit(&mut made.limit, &parts)?,
-                "direction" => direction(&mut made.direction, &parts)?,
-                _ => return Err(unknown(&key)),
-            }
-        }
+        each_pair(query, |key, parts| match key {
+            "after" => once(&mut made.after, key, &parts),
+            "up_to" => once(&mut made.up_to, key, &parts),
+            "limit" => limit(&mut made.limit, &parts),
+            "direction" => direction(&mut made.direction, &parts),
+            _ => Err(unknown(key)),
+        })?;
         Ok(made)
     }
 
@@ -134,16 +133,13 @@ impl StreamsQuery {
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
         let mut system = None;
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "pattern" => once(&mut made.pattern, &key, &parts)?,
-                "after" => once(&mut made.after, &key, &parts)?,
-                "limit" => limit(&mut made.limit, &parts)?,
-                "system" => once(&mut system, &key, &parts)?,
-                _ => return Err(unknown(&key)),
-            }
-        }
+        each_pair(query, |key, parts| match key {
+            "pattern" => once(&mut made.pattern, key, &parts),
+            "after" => once(&mut made.after, key, &parts),
+            "limit" => limit(&mut made.limit, &parts),
+            "system" => once(&mut system, key, &parts),
+            _ => Err(unknown(key)),
+        })?;
         Ok(Self { system: system.unwrap_or(false), ..made })
     }
 
@@ -163,32 +159,32 @@ impl LogQuery {
     pub fn parse(query: &str) -> Result<Self, Problem> {
         let mut made = Self::default();
         let mut system = None;
-        for pair in pairs(query) {
-            let (key, parts) = pair?;
-            match key.as_str() {
-                "after" => once(&mut made.after, &key, &parts)?,
-                "from" => once(&mut made.from, &key, &parts)?,
-                "after_position" => once(&mut made.after_position, &key, &parts)?,
-                "up_to_position" => once(&mut made.up_to_position, &key, &parts)?,
+        each_pair(query, |key, parts| {
+            match key {
+                "after" => once(&mut made.after, key, &parts)?,
+                "from" => once(&mut made.from, key, &parts)?,
+                "after_position" => once(&mut made.after_position, key, &parts)?,
+                "up_to_position" => once(&mut made.up_to_position, key, &parts)?,
                 "limit" => limit(&mut made.limit, &parts)?,
                 "direction" => direction(&mut made.direction, &parts)?,
                 "types" => made.types.extend(parts),
-                "schema_version_min" => once(&mut made.schema_version_min, &key, &parts)?,
-                "schema_version_max" => once(&mut made.schema_version_max, &key, &parts)?,
+                "schema_version_min" => once(&mut made.schema_version_min, key, &parts)?,
+                "schema_version_max" => once(&mut made.schema_version_max, key, &parts)?,
                 "streams" => made.streams.extend(parts),
                 "categories" => made.categories.extend(parts),
                 "sources" => made.sources.extend(parts),
                 "subjects" => made.subjects.extend(parts),
-                "ids" => made.ids.extend(each::<Uuid>(&key, &parts)?),
-                "correlation_id" => once(&mut made.correlation_id, &key, &parts)?,
-                "priority_min" => made.priority_min = Some(priority(&key, &parts)?),
-                "priority_max" => made.priority_max = Some(priority(&key, &parts)?),
-                "recorded_from" => once(&mut made.recorded_from, &key, &parts)?,
-                "recorded_before" => once(&mut made.recorded_before, &key, &parts)?,
-                "system" => once(&mut system, &key, &parts)?,
-                _ => made.metadata_key(&key, &parts)?,
+                "ids" => made.ids.extend(each::<Uuid>(key, &parts)?),
+                "correlation_id" => once(&mut made.correlation_id, key, &parts)?,
+                "priority_min" => made.priority_min = Some(priority(key, &parts)?),
+                "priority_max" => made.priority_max = Some(priority(key, &parts)?),
+                "recorded_from" => once(&mut made.recorded_from, key, &parts)?,
+                "recorded_before" => once(&mut made.recorded_before, key, &parts)?,
+                "system" => once(&mut system, key, &parts)?,
+                _ => made.metadata_key(key, &parts)?,
             }
-        }
+            Ok(())
+        })?;
         if made.from.as_deref().is_some_and(|from| from != "start" && from != "head") {
             return Err(illegal("from", "write start or head"));
         }
@@ -287,28 +283,12 @@ impl LogQuery {
 
 /// The `consumer` of a group's stream; `default-consumer` when absent. Fails on anything else.
 pub fn consumer_of(query: &str) -> Result<String, Problem> {
-    let mut consumer = None;
-    for pair in pairs(query) {
-        let (key, parts) = pair?;
-        match key.as_str() {
-            "consumer" => once(&mut consumer, &key, &parts)?,
-            _ => return Err(unknown(&key)),
-        }
-    }
-    Ok(consumer.unwrap_or_else(|| "default-consumer".into()))
+    Ok(only(query, "consumer")?.unwrap_or_else(|| "default-consumer".into()))
 }
 
 /// The `limit` of the latest events, 1 to 500; 50 when absent. Fails on anything else.
 pub fn recent_limit(query: &str) -> Result<usize, Problem> {
-    let mut limit = None;
-    for pair in pairs(query) {
-        let (key, parts) = pair?;
-        match key.as_str() {
-            "limit" => once(&mut limit, &key, &parts)?,
-            _ => return Err(unknown(&key)),
-        }
-    }
-    match limit.unwrap_or(50) {
+    match only(query, "limit")?.unwrap_or(50) {
         within @ 1..=500 => Ok(within),
         _ => Err(illegal("limit", "ask for 1 to 500")),
     }

@@ -7,15 +7,30 @@ use percent_encoding::percent_decode_str;
 
 use crate::{Code, Problem};
 
-pub(crate) type Pair = Result<(String, Vec<String>), Problem>;
-
-/// The parameters, decoded. Commas are separators only where they are not encoded, so any text can be written.
-pub(crate) fn pairs(query: &str) -> impl Iterator<Item = Pair> + '_ {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+/// Hands each parameter over, decoded, until one is refused. Commas are separators only where they are not encoded, so
+/// any text can be written.
+pub(crate) fn each_pair(
+    query: &str,
+    mut take: impl FnMut(&str, Vec<String>) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
         let parts = text.split(',').map(decode).collect::<Result<_, _>>()?;
-        Ok((decode(key)?, parts))
-    })
+        take(&decode(key)?, parts)?;
+    }
+    Ok(())
+}
+
+/// The one parameter that there may be.
+pub(crate) fn only<T: FromStr<Err: Display>>(query: &str, name: &str) -> Result<Option<T>, Problem> {
+    let mut value = None;
+    each_pair(
+        query,
+        |key, parts| {
+            if key == name { once(&mut value, key, &parts) } else { Err(unknown(key)) }
+        },
+    )?;
+    Ok(value)
 }
 
 fn decode(text: &str) -> Result<String, Problem> {

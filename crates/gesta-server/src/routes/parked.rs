@@ -1,7 +1,7 @@
 //! Parked events of a group.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use gesta::{Parked, Selection};
+use gesta::{GroupError, Parked, Selection};
 use gesta_api::{Envelope, ParkedEvent, ParkedEvents, ParkedReply, ParkedSelection, Problem};
 
 use super::group::in_path;
@@ -61,9 +61,7 @@ pub(crate) async fn replay(
     if request.reason.is_some() {
         return Err(Failure::field("a replay takes no reason: leave it out"));
     }
-    let count =
-        app.parts.groups.replay(&caller.tenant, &group, selection(&request)?).await.map_err(in_path)?;
-    Ok(json(StatusCode::OK, &ParkedReply { count }))
+    counted(app.parts.groups.replay(&caller.tenant, &group, selection(&request)?).await)
 }
 
 /// Give parked events up
@@ -85,9 +83,11 @@ pub(crate) async fn discard(
     let reason =
         reason.ok_or_else(|| Failure::field("reason is missing: say why the events are given up"))?;
     let selection = selection(&request)?;
-    let count =
-        app.parts.groups.discard(&caller.tenant, &group, selection, Some(reason)).await.map_err(in_path)?;
-    Ok(json(StatusCode::OK, &ParkedReply { count }))
+    counted(app.parts.groups.discard(&caller.tenant, &group, selection, Some(reason)).await)
+}
+
+fn counted(count: Result<usize, GroupError>) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &ParkedReply { count: count.map_err(in_path)? }))
 }
 
 fn selection(request: &ParkedSelection) -> Result<Selection, Failure> {

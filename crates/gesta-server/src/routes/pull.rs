@@ -7,10 +7,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use gesta::{Delivery, DeliveryId, GroupError, Nack, Pull};
+use gesta::{DeliveryId, GroupError, Nack, Pull};
 use gesta_api::{
     AckReply, AckRequest, DeliveredEvent, Deliveries, Envelope, NackReply, NackRequest, Problem, PullRequest,
 };
+use gesta_core::{RecordedEvent, Tenant};
 
 use crate::{
     app::App,
@@ -56,9 +57,12 @@ pub(crate) async fn pull(
         () = app.parts.stop.cancelled() => Vec::new(),
     };
     if known.auto_ack {
-        count_consumed(&app, &caller, deliveries.len());
+        count_consumed(&app, &caller.tenant, deliveries.len());
     }
-    let deliveries = deliveries.iter().map(|delivery| delivered(delivery, &settings.label)).collect();
+    let deliveries = deliveries
+        .iter()
+        .map(|of| delivered(of.id.as_str(), of.delivery_count, &of.event, &settings.label))
+        .collect();
     Ok(json(StatusCode::OK, &Deliveries { deliveries }))
 }
 
@@ -81,18 +85,25 @@ pub(crate) fn check_consumer(name: &str) -> Result<(), Failure> {
     Err(Failure::field("the consumer's name must hold 1 to 256 bytes without control characters"))
 }
 
-fn delivered<'a>(delivery: &'a Delivery, label: &str) -> DeliveredEvent<'a> {
+/// A delivery as consumers are shown it.
+pub(crate) fn delivered<'a>(
+    id: &str,
+    count: u32,
+    event: &'a RecordedEvent,
+    label: &str,
+) -> DeliveredEvent<'a> {
     DeliveredEvent {
-        delivery_id: delivery.id.to_string(),
-        delivery_count: delivery.delivery_count,
+        delivery_id: id.to_owned(),
+        delivery_count: count,
         subscription: label.to_owned(),
-        stream_id: delivery.event.stream.to_string(),
-        event: Envelope::from(&delivery.event),
+        stream_id: event.stream.to_string(),
+        event: Envelope::from(event),
     }
 }
 
-fn count_consumed(app: &App, caller: &Caller, deliveries: usize) {
-    app.counters.of(&caller.tenant).consumed.add(deliveries);
+/// Counts deliveries that are settled well.
+pub(crate) fn count_consumed(app: &App, tenant: &Tenant, deliveries: usize) {
+    app.counters.of(tenant).consumed.add(deliveries);
     app.parts.telemetry.consumed(deliveries);
 }
 
@@ -121,13 +132,13 @@ pub(crate) async fn ack(
         Ok(acked) => acked,
         Err(error) => {
             if let GroupError::LeaseLost { counted, .. } = &error {
-                count_consumed(&app, &caller, *counted);
+                count_consumed(&app, &caller.tenant, *counted);
             }
             return Err(error.into());
         }
     };
     app.replays.settle(&caller.tenant, &group, &request.delivery_ids);
-    count_consumed(&app, &caller, acked);
+    count_consumed(&app, &caller.tenant, acked);
     Ok(json(StatusCode::OK, &AckReply { acked }))
 }
 

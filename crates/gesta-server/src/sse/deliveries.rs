@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use axum::{http::HeaderMap, response::Response};
 use futures_util::TryStreamExt;
 use gesta::{Delivery, GroupError, Nack, Pull};
-use gesta_api::{DeliveredEvent, Envelope};
 use gesta_core::{Filter, Position, ReadAll, RecordedEvent};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +14,7 @@ use crate::{
     auth::Caller,
     problem::Failure,
     replay::{Handed, Whose},
+    routes::pull::{count_consumed, delivered},
     subscriptions::Settings,
 };
 
@@ -122,8 +122,7 @@ impl HandOut {
             return Err(Closed);
         }
         if self.auto_ack {
-            self.app.counters.of(&self.whose.0).consumed.add(deliveries.len());
-            self.app.parts.telemetry.consumed(deliveries.len());
+            count_consumed(&self.app, &self.whose.0, deliveries.len());
         }
         Ok(())
     }
@@ -149,13 +148,7 @@ impl HandOut {
     }
 
     async fn send(&mut self, id: &str, count: u32, event: &RecordedEvent) -> Result<(), Closed> {
-        let delivered = DeliveredEvent {
-            delivery_id: id.to_owned(),
-            delivery_count: count,
-            subscription: self.settings.label.clone(),
-            stream_id: event.stream.to_string(),
-            event: Envelope::from(event),
-        };
+        let delivered = delivered(id, count, event, &self.settings.label);
         self.writer.event("delivery", id, &delivered).await
     }
 
