@@ -5,6 +5,8 @@
 //! - [`Subscription`]: the events of a log as one endless sequence of batches, catching up and live in one code path.
 //! - [`Processor`]: the one loop. It runs an [`EventHandler`](gesta_core::EventHandler): batches, retries, checkpoint,
 //!   takeover by another process.
+//! - [`Projection`] and [`Processors`]: events become rows, exactly once; rebuilt beside the one at work; all that react in
+//!   one list, to look at and to steer. [`Replay`] gives the past to a handler once more.
 //! - [`Groups`]: durable competing consumers with leases, acknowledgement, retry and parking.
 //!
 //! It is no store and no server: everything stands on the ports of `gesta-core`, so it runs over any backend. It keeps
