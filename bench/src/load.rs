@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -13,6 +13,8 @@ use crate::wire::Wire;
 
 mod closed;
 mod connect;
+#[path = "../../crates/gesta-cli/src/bench/pace.rs"]
+mod pace;
 mod paced;
 mod subscriber;
 
@@ -43,7 +45,7 @@ pub(crate) struct Figure {
 }
 
 /// Milliseconds that so many per cent of requests stay within.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Latency {
     /// Half.
     pub(crate) p50: f64,
@@ -64,7 +66,7 @@ impl Latency {
 }
 
 /// Latencies from a microsecond to a minute with three digits.
-fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are legal")
 }
 

@@ -14,6 +14,10 @@ mod wire;
 use report::Report;
 use settings::Settings;
 
+/// As in the server's binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // The first two are for ourselves: parts of a run that need a process of their own.

@@ -5,26 +5,29 @@
 
 use std::{
     net::SocketAddr,
-    thread,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{Figure, Span, Talk, closed::figure, histogram};
+use super::{Figure, Span, Talk, closed::figure, histogram, pace::Pace};
 use crate::wire::Wire;
 
-/// How often the pacer looks whether something is due: tokio's own timer ticks in whole milliseconds.
-const TICK: Duration = Duration::from_micros(50);
+/// Whatever falls into so long a time is due at its end: waking up for each request would take a third of a core from
+/// the server.
+const BUNCH: Duration = Duration::from_micros(250);
 
-/// So many requests a second over so many connections, in turn. `clock` is the zero of the times that requests carry.
+/// So many requests a second over so many connections, in turn. `clock` is the zero of the times that requests carry;
+/// `counted` learns from which of them on they count.
 pub(crate) async fn paced<W: Wire>(
     address: SocketAddr,
     connections: usize,
     rate: u32,
     clock: Instant,
     span: Span,
+    counted: &OnceLock<Duration>,
     wire: impl Fn(u64) -> W,
 ) -> Result<Figure, String> {
     let mut tasks: JoinSet<Result<Histogram<u64>, String>> = JoinSet::new();
@@ -35,36 +38,45 @@ pub(crate) async fn paced<W: Wire>(
     }
     let begin = Instant::now() + Duration::from_millis(50);
     let from = begin + span.warm_up;
+    let _ = counted.set(from - clock);
     for talk in talks {
         let (queue, due) = mpsc::unbounded_channel();
         queues.push(queue);
         tasks.spawn(send_when_due(talk, due, clock, from));
     }
     let until = from + span.measured;
-    let pacer = thread::spawn(move || pace(&queues, begin, until, rate));
+    tasks.spawn(async move { pace(&queues, begin, until, rate).await.map(|()| histogram()) });
     let mut all = histogram();
     while let Some(done) = tasks.join_next().await {
         all.add(done.map_err(|cause| cause.to_string())??).map_err(|cause| cause.to_string())?;
     }
-    pacer.join().map_err(|_| "the pacer panicked")?;
     Ok(figure(connections, &all, span.measured))
 }
 
 /// Ends by dropping the queues: their tasks send what is due and stop.
-fn pace(queues: &[mpsc::UnboundedSender<Instant>], begin: Instant, until: Instant, rate: u32) {
+async fn pace(
+    queues: &[mpsc::UnboundedSender<Instant>],
+    begin: Instant,
+    until: Instant,
+    rate: u32,
+) -> Result<(), String> {
     let interval = Duration::from_secs(1) / rate;
-    let mut due = begin;
-    let mut turn = 0;
-    while due < until {
-        let now = Instant::now();
-        while due <= now && due < until {
-            // A task that has failed takes no more; its error is reported where it is joined.
-            let _ = queues[turn % queues.len()].send(due);
-            turn += 1;
-            due += interval;
+    let ticks = Pace::every(BUNCH).map_err(|cause| format!("no timer: {cause}"))?;
+    let mut queues = queues.iter().cycle();
+    let (mut bunch, mut due) = (begin, begin);
+    while bunch < until {
+        ticks.tick().await.map_err(|cause| format!("the timer ended: {cause}"))?;
+        // Ticks may come late, and several as one: each bunch is due at its own time all the same.
+        while bunch + BUNCH <= Instant::now() && bunch < until {
+            bunch += BUNCH;
+            while due < bunch {
+                // A task that has failed takes no more; its error is reported where it is joined.
+                let _ = queues.next().map(|queue| queue.send(bunch));
+                due += interval;
+            }
         }
-        thread::sleep(TICK);
     }
+    Ok(())
 }
 
 async fn send_when_due<W: Wire>(

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -18,13 +19,13 @@ use crate::wire::get;
 /// What marks an event's time in the data of the workload.
 const MARK: &[u8] = b"\"sent_at\":";
 
-/// Follows `path` until nothing has come for a second, and collects the latencies of events due after `from`.
-/// Says through `ready` when the server has begun to answer.
+/// Follows `path` until nothing has come for a second, and collects the latencies of events due after what `counted`
+/// holds once it is known. Says through `ready` when the server has begun to answer.
 pub(crate) async fn subscriber(
     address: SocketAddr,
     path: String,
     clock: Instant,
-    from: Duration,
+    counted: Arc<OnceLock<Duration>>,
     ready: oneshot::Sender<()>,
 ) -> Result<Histogram<u64>, String> {
     let mut socket = connect::patiently(address).await?;
@@ -49,7 +50,7 @@ pub(crate) async fn subscriber(
             let _ = ready.send(());
         }
         take(&mut input, |sent_at| {
-            if sent_at >= from.as_nanos() as u64 {
+            if counted.get().is_some_and(|from| from.as_nanos() as u64 <= sent_at) {
                 latencies.saturating_record(now.saturating_sub(sent_at) / 1000);
             }
         });

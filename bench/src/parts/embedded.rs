@@ -2,11 +2,11 @@
 //!
 //! Each phase is a process of its own, so that what it uses is its own, and so that it can be killed.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fresh;
+use super::{ask, fresh};
 use crate::{
     load::Latency,
     process::size,
@@ -37,7 +37,7 @@ impl Stretch {
     }
 }
 
-/// Runs a phase in this process: `bench phase grow|recover|scan FOLDER EVENTS`.
+/// Runs a phase in this process: `bench phase grow|recover|scan|engine FOLDER EVENTS`.
 pub(crate) fn phase(arguments: &[String]) -> Result<(), String> {
     let [name, folder, events] = arguments else { return Err("phase NAME FOLDER EVENTS".into()) };
     let events = events.parse().map_err(|_| "EVENTS is no number")?;
@@ -48,6 +48,7 @@ pub(crate) fn phase(arguments: &[String]) -> Result<(), String> {
         "grow" => runtime.block_on(grow::grow(folder, events)),
         "recover" => runtime.block_on(grow::recover(folder)),
         "scan" => runtime.block_on(scan::scan(folder)),
+        "engine" => runtime.block_on(super::engine::phase(folder, events)),
         other => Err(format!("no phase is called {other:?}")),
     }
 }
@@ -99,19 +100,6 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), String
     ));
     report.keep("scan", scanned);
     Ok(())
-}
-
-/// Runs a phase in a process of its own and hands back what it printed. A phase may end by killing itself.
-fn ask(name: &str, folder: &Path, events: u64) -> Result<String, String> {
-    let me = std::env::current_exe().map_err(|cause| cause.to_string())?;
-    let mut command = Command::new(me);
-    command.args(["phase", name]).arg(folder).arg(events.to_string());
-    let output =
-        command.stderr(std::process::Stdio::inherit()).output().map_err(|cause| cause.to_string())?;
-    if output.stdout.is_empty() {
-        return Err(format!("phase {name} printed nothing ({})", output.status));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn last_line(printed: &str) -> Result<serde_json::Value, String> {

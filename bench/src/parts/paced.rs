@@ -1,6 +1,9 @@
 //! Fixed rate: 10,000 events a second, with a live subscriber that measures end to end.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use tokio::sync::oneshot;
 
@@ -55,17 +58,16 @@ async fn measure(
     let clock = Instant::now();
     let span = settings.paced();
     let (ready, answered) = oneshot::channel();
-    // Connecting a thousand publishers takes a moment of its own: what is due in the warm-up may be counted late,
-    // what is due afterwards never.
-    let from = span.warm_up * 2;
+    let counted = Arc::new(OnceLock::new());
     let path = "/api/v1/log/stream?from=head".to_owned();
-    let following = tokio::spawn(subscriber(server.address, path, clock, from, ready));
+    let following = tokio::spawn(subscriber(server.address, path, clock, counted.clone(), ready));
     if answered.await.is_err() {
         let ended = following.await.map_err(|cause| cause.to_string())?;
         return Err(ended.err().unwrap_or_else(|| "the subscription ended".into()));
     }
     let publish =
-        paced(server.address, connections, rate, clock, span, |number| Http::new(route, number)).await?;
+        paced(server.address, connections, rate, clock, span, &counted, |number| Http::new(route, number))
+            .await?;
     let latencies = following.await.map_err(|cause| cause.to_string())??;
     println!(
         "{connections} publishers: {} received end to end, {} bytes on disk",

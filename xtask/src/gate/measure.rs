@@ -19,7 +19,7 @@ pub(super) fn smoke() -> Outcome {
     let urls: Vec<_> =
         Server::ALL.into_iter().filter_map(|server| Some((server.variable(), server.running()?))).collect();
     if urls.len() < Server::ALL.len() {
-        bench.args(["--only", "http,paced,group,embedded,idle"]);
+        bench.args(["--only", "http,paced,group,embedded,engine,idle"]);
     }
     process::run(bench.envs(urls))
 }
