@@ -1,6 +1,9 @@
 //! A command takes effect once, or says why not.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use futures_util::TryStreamExt;
 use gesta::{
@@ -149,8 +152,7 @@ async fn a_repeated_command_that_would_decide_otherwise_now_returns_its_first_re
     clock.set(Timestamp::from_micros(2_000));
 
     // A reader that lags behind: it decides on an empty stream and the store knows better.
-    let lagging = Lagging { log: store.clone(), asked: false.into() };
-    let behind = Repository::<Concert>::new(Arc::new(lagging)).with_clock(clock);
+    let behind = Repository::<Concert>::new(Lagging::new(&store, 0)).with_clock(clock);
     let again = behind.execute(command(open(5)).with_id(Uuid::from_u128(9))).await.expect("is known");
     assert!(again.repeated);
     assert_eq!(again.events, first.events);
@@ -165,16 +167,39 @@ async fn a_repeated_command_that_would_decide_the_same_is_not_taken_for_new() {
     Repository::<Concert>::new(store.clone()).execute(opening.clone()).await.expect("opens");
     Repository::<Concert>::new(store.clone()).execute(sale).await.expect("sells");
 
-    let behind = Repository::<Concert>::new(Arc::new(Lagging { log: store.clone(), asked: false.into() }));
+    let behind = Repository::<Concert>::new(Lagging::new(&store, 0));
     let again = behind.execute(opening).await.expect("is known");
     assert!(again.repeated, "the very same events are in the log");
     assert_eq!((again.version, events(&*store).await.len()), (Version::new(1), 3));
 }
 
-/// The first read of a stream sees nothing of it.
+/// What is ordered and not readable yet: another execution is at it this moment.
+#[tokio::test(start_paused = true)]
+async fn a_known_command_that_cannot_be_read_yet_is_waited_for_and_then_called_unknown() {
+    let log = Arc::new(MemoryStore::new());
+    let opening = command(open(5)).occurred_at(Timestamp::from_micros(1));
+    Repository::<Concert>::new(log.clone()).execute(opening.clone()).await.expect("opens");
+    for (blind, readable) in [(2, true), (99, false)] {
+        let behind = Repository::<Concert>::new(Lagging::new(&log, blind));
+        match behind.execute(opening.clone()).await {
+            Ok(again) => assert!(again.repeated && readable),
+            Err(ExecuteError::Unknown { id, .. }) => assert!(id == opening.id && !readable),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+/// The first read of a stream sees nothing of it, and neither do the first look-ups of ids.
 struct Lagging {
     log: Arc<MemoryStore>,
-    asked: std::sync::atomic::AtomicBool,
+    asked: AtomicBool,
+    blind: AtomicUsize,
+}
+
+impl Lagging {
+    fn new(log: &Arc<MemoryStore>, blind: usize) -> Arc<Self> {
+        Arc::new(Self { log: log.clone(), asked: false.into(), blind: blind.into() })
+    }
 }
 
 #[async_trait::async_trait]
@@ -187,7 +212,11 @@ impl EventStore for Lagging {
         self.log.read_stream(if first { read.up_to(Version::EMPTY) } else { read })
     }
     fn read_all(&self, read: gesta_core::ReadAll) -> gesta_core::EventStream {
-        self.log.read_all(read)
+        let less = |left: usize| left.checked_sub(1);
+        match self.blind.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+            Ok(_) => self.log.read_all(read.limit(0)),
+            Err(_) => self.log.read_all(read),
+        }
     }
     async fn head(&self) -> Result<gesta_core::LogHead, gesta_core::ReadError> {
         self.log.head().await
