@@ -1,6 +1,9 @@
 //! Given events, when a command, then what: without a store and without a runtime.
 
-use gesta::{Aggregate, Context};
+use gesta::{
+    Aggregate, Context,
+    scenario::{self, Scenario},
+};
 use gesta_core::{Timestamp, Version};
 
 /// The id of the aggregate under test.
@@ -11,20 +14,15 @@ pub(crate) fn second(n: u64) -> Timestamp {
     Timestamp::from_micros(i64::try_from(n).expect("a short test") * 1_000_000)
 }
 
-fn context(version: u64, at: Timestamp) -> Context<'static> {
-    Context { id: ID, version: Version::new(version), at, user_id: None }
-}
-
-/// The state these events make; the n-th happened in the n-th second.
+/// The state these events make; the n-th happened in the n-th second. Each goes to bytes and back on the way.
 pub(crate) fn given<A: Aggregate>(events: &[A::Event]) -> A {
-    let mut state = A::default();
-    for (event, version) in events.iter().zip(1..) {
-        state.apply(event, &context(version, second(version)));
-    }
-    state
+    let life = scenario::of::<A>().with_id(ID);
+    let happened =
+        |life: Scenario<A>, (n, event): (u64, &A::Event)| life.at(second(n)).given([event.clone()]);
+    (1..).zip(events).fold(life, happened).state().clone()
 }
 
 /// What a command comes to in the hundredth second.
 pub(crate) fn when<A: Aggregate>(state: &A, command: &A::Command) -> Result<Vec<A::Event>, A::Rejection> {
-    state.decide(command, &context(0, second(100)))
+    state.decide(command, &Context { id: ID, version: Version::EMPTY, at: second(100), user_id: None })
 }

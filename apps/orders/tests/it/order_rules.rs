@@ -1,6 +1,6 @@
 //! Every rule of an order (OR-09, domains of the reference applications: order).
 
-use gesta::{Event, Rejection};
+use gesta::{Event, Rejection, scenario};
 use gesta_core::Timestamp;
 use orders::domain::order::{
     Order, OrderCancelled, OrderCommand, OrderConfirmed, OrderCreated, OrderDelivered, OrderEvent, OrderItem,
@@ -66,6 +66,32 @@ fn commands() -> [(&'static str, OrderCommand); 6] {
         ("DeliverOrder", OrderCommand::DeliverOrder { signature: Some("Ada".into()) }),
         ("CancelOrder", OrderCommand::CancelOrder { reason: Some("too late".into()), cancelled_by: None }),
     ]
+}
+
+#[test]
+fn an_order_goes_from_created_to_delivered_and_no_further() {
+    let [create, update, confirm, ship, deliver, cancel] = commands().map(|(_, command)| command);
+    scenario::of::<Order>()
+        .with_id(ID)
+        .at(second(1))
+        .when(create)
+        .then([created()])
+        .at(second(2))
+        .when(confirm.clone())
+        .then([confirmed(second(2))])
+        .when(update)
+        .then_rejected("InvalidStatusTransition")
+        .at(second(3))
+        .when(ship)
+        .then([shipped(second(3))])
+        .at(second(4))
+        .when(deliver)
+        .then([delivered(second(4))])
+        .then_state(Order(Some(placed(OrderStatus::Delivered))))
+        .when(cancel)
+        .then_rejected("InvalidStatusTransition")
+        .when(confirm)
+        .then_rejected("InvalidStatusTransition");
 }
 
 /// What every command comes to in every status: the event, or the code of the refusal.

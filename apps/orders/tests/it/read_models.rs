@@ -86,6 +86,25 @@ async fn what_was_written_is_read() {
     }
 }
 
+/// A query that must see what a paused read model has not seen says so, at once.
+#[tokio::test]
+async fn a_read_model_that_stands_still_says_so_to_who_must_see_more() {
+    let app = Running::start().await;
+    four_orders(&app).await;
+    let processor = "/api/v1/processors/orders-by-status";
+    app.does(&format!("{processor}/pause"), json!({})).await;
+    until(&app, "orders-by-status", |processor| processor["state"] == json!("paused")).await;
+    let path = app.place(5, 9).await;
+    let position = app.does(&format!("{path}/confirm"), json!({})).await.header("gesta-position").to_owned();
+    let question = format!("/api/v1/orders?status=Confirmed&after_position={position}");
+    let behind = app.get(&question).await;
+    assert_eq!((behind.status, &behind.body["code"]), (503, &json!("ReadModelBehind")), "{behind:?}");
+    assert_eq!(listed(&app.get("/api/v1/orders?status=Confirmed").await).len(), 1, "as it stands");
+    assert_eq!(app.get(&path).await.status, 200, "the others go on");
+    app.does(&format!("{processor}/resume"), json!({})).await;
+    assert_eq!(listed(&app.get(&question).await)[0].0, id(5));
+}
+
 #[tokio::test]
 async fn each_read_model_is_rebuilt_alone_while_the_others_answer() {
     let app = Running::start().await;
@@ -182,7 +201,6 @@ async fn an_event_that_no_upcaster_understands_stops_its_order_and_no_other() {
     assert_eq!(listed(&list)[0], (id(3), "Confirmed".to_owned()), "the read models go on");
 }
 
-/// A caller of another tenant finds nothing here.
 #[tokio::test]
 async fn what_a_processor_says_of_itself_is_there() {
     let app = Running::start().await;
