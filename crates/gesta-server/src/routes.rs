@@ -18,7 +18,6 @@ use crate::{
     },
 };
 
-pub(crate) mod aggregate;
 pub(crate) mod aggregates;
 pub(crate) mod append;
 pub(crate) mod batch;
@@ -108,7 +107,7 @@ fn event_service() -> Guarded<App> {
     empty()
         .routes(Needs(May::StreamAppend), routes!(publish::publish))
         .routes(Needs(May::StreamAppend), routes!(publish::publish_batch))
-        .routes(Needs(May::StreamAppend), routes!(aggregate::accept))
+        .routes(Needs(May::StreamAppend), routes!(publish::accept))
         .routes(Needs(May::GroupManage), routes!(subscribe::subscribe))
         .routes(Needs(May::StreamReadMetadata), routes!(types::list))
 }
