@@ -85,3 +85,36 @@ async fn drop_table(site: &Site, table: &str) {
     let (after, checkpoint) = (Position::START, gesta_core::Checkpoint::default());
     store.commit(Commit { key, epoch, after, checkpoint, statements }).await.expect("drops");
 }
+
+/// Looks at every event and keeps nothing.
+struct Onlooker;
+
+#[async_trait::async_trait]
+impl gesta_core::EventHandler for Onlooker {
+    fn name(&self) -> &str {
+        "onlooker"
+    }
+
+    fn filter(&self) -> Filter {
+        // Of all tenants, as no projection of this site is.
+        Filter::default()
+    }
+
+    async fn handle(&self, _: &[RecordedEvent]) -> Result<(), gesta_core::HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn one_that_stops_holds_up_nobody_else() {
+    let site = Site::new().await;
+    site.processors.add_handler(Arc::new(Onlooker), quick()).await.expect("adds");
+    site.append("huge-1", 1).await;
+    site.stopped().await;
+    let last = site.append("a-1", 5).await;
+    site.processors.wait_for("onlooker", last, PATIENCE).await.expect("goes on");
+    let infos = site.processors.list();
+    let lags: Vec<_> = infos.iter().map(|info| (info.name.as_str(), info.status.lag_events)).collect();
+    assert_eq!(lags, [("onlooker", 0), (NAME, 6)]);
+    assert_eq!((infos[0].tenant.clone(), infos[1].tenant.clone()), (None, Some(Tenant::default())));
+}
