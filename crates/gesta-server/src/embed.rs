@@ -214,6 +214,15 @@ impl Server {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         self.start().await?.until(shutdown).await
     }
+
+    /// The same on this listener.
+    pub async fn serve_on(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        self.start_on(listener).await?.until(shutdown).await
+    }
 }
 
 fn further_listener(config: &Config, main: SocketAddr) -> Result<Option<TcpListener>, ServeError> {

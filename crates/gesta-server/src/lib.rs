@@ -60,4 +60,4 @@ pub use gate::Gate;
 pub use problem::Failure;
 pub use rim::{Rim, Serving};
 pub use routes::{declared, document};
-pub use run::{Report, Running, open_on, serve, serve_on, start, start_on};
+pub use run::{Report, Running, open, open_on, serve, serve_on, start, start_on};

@@ -92,10 +92,33 @@ pub struct Report {
 /// # Ok(()) }
 /// ```
 pub async fn start(config: Config) -> Result<Running, ServeError> {
-    let listener = listen::listen(&config).await?;
-    listen::check(&config, &listener)?;
+    let (listener, backend) = open(&config).await?;
+    start_on(listener, backend, config).await
+}
+
+/// Listens where the configuration says, then opens the file store in its folder: what a program does before it makes its
+/// [`Server`], and hands to it.
+///
+/// A port in use and a network that would be let in unguarded are refused before the folder is touched. When opening
+/// takes long, the listener answers meanwhile, as with [`open_on`].
+///
+/// ```no_run
+/// use gesta_server::{Config, Server, open};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::default();
+/// let (listener, backend) = open(&config).await?;
+/// let log = backend.store(); // for the program's own aggregates and processors
+/// let running = Server::new(backend, config).start_on(listener).await?;
+/// # running.stop().await?;
+/// # Ok(()) }
+/// ```
+pub async fn open(config: &Config) -> Result<(TcpListener, Backend), ServeError> {
+    let listener = listen::listen(config).await?;
+    listen::check(config, &listener)?;
     let options = Options::default().segment_bytes(config.first_segment_bytes, config.largest_segment_bytes);
-    open_on(listener, config, options).await
+    opening::open(listener, config, options).await
 }
 
 /// Starts a server on this listener and the file store in the configured folder, opened with these options.

@@ -7,7 +7,7 @@ use std::{
 
 use gesta::{ProcessorOptions, ProcessorState, Processors, Projection, ProjectionError, Rows, Table};
 use gesta_core::{EventHandler, Filter, HandlerError, Position, RecordedEvent, SystemClock, Tenant};
-use gesta_server::{Backend, Config, Running, ServeError, Server};
+use gesta_server::{Backend, Config, Running, ServeError, Server, open};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{PATIENCE, Reply, Wire, get};
@@ -95,6 +95,22 @@ async fn processors_begin_and_end_with_the_server_and_lose_nothing_between() {
     program.processors.wait_for("recorder", Position::new(4), PATIENCE).await.expect("handled");
     assert_eq!(program.handed(), [4], "it goes on where it stopped");
     program.running.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn a_program_listens_before_it_touches_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = listener().await;
+    let mut config = Config::default();
+    (config.port, config.data) = (taken.local_addr().expect("bound").port(), folder.path().join("data"));
+    let refused = open(&config).await.err().expect("refused").to_string();
+    assert!(refused.contains("another program listens on") && !config.data.exists(), "{refused}");
+
+    drop(taken);
+    let (listener, backend) = open(&config).await.expect("free again");
+    let server = Server::new(backend, config.clone());
+    server.serve_on(listener, async {}).await.expect("serves, and stops when told");
+    assert!(config.data.join("meta").exists());
 }
 
 #[tokio::test]
