@@ -8,7 +8,10 @@ use std::{
 use futures_util::TryStreamExt;
 use gesta_core::{EventStore, ReadStream, Tenant};
 use gesta_file::{FileStore, Options};
+use gesta_server::Config;
 use orders::import::{ImportError, UnreadableFile, import};
+
+use crate::running::Running;
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)
@@ -82,6 +85,29 @@ async fn events_happened_when_the_file_says() {
         ]
     );
     store.close().await;
+}
+
+/// OR-41: the read models tell the times of the orders, not of the import.
+#[tokio::test]
+async fn the_read_models_tell_real_times_newest_first() {
+    let data = tempfile::tempdir().unwrap();
+    import(&sample("orders.csv"), data.path()).await.unwrap();
+    let app = Running::over(data, Config::default()).await;
+    let shown = app.get("/api/v1/orders/10000000-0000-4000-8000-000000000001").await.body;
+    assert_eq!(shown["created_at"], "2017-10-02T10:56:33.000000Z");
+    assert_eq!(shown["updated_at"], "2017-10-10T21:25:13.000000Z");
+    let delivered = app.get("/api/v1/orders?status=Delivered").await.body;
+    let times: Vec<_> =
+        delivered["items"].as_array().unwrap().iter().map(|order| &order["created_at"]).collect();
+    assert_eq!(
+        times,
+        [
+            "2018-06-01T08:00:00.000000Z",
+            "2018-05-01T08:00:00.000000Z",
+            "2018-02-13T21:18:39.000000Z",
+            "2017-10-02T10:56:33.000000Z",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -39,7 +39,11 @@ impl Running {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::over(tempfile::tempdir().expect("a temporary folder"), config).await
+    }
+
+    /// The application over the data that is in a folder.
+    pub(crate) async fn over(folder: TempDir, config: Config) -> Self {
         let backend = Backend::file(folder.path(), Options::default().without_sync()).await.expect("a store");
         let store = backend.store();
         let app = orders::app(backend, config).await.expect("an application");
