@@ -23,7 +23,7 @@ cargo xtask <chore>
   services start|stop|status [postgres|redis ...]
                           PostgreSQL and Redis on loopback for tests and measurements, under target/services
   openapi [--check]       write the golden OpenAPI document anew, or only compare
-  faults <kind> [...]     kill9, powercut, syscalls: break the real binary on purpose (`faults help`)
+  faults <kind> [...]     kill9, powercut, syscalls, sub_churn …: break the real binary on purpose (`faults help`)
   pages [FILE ...]        run the commands of README.md and docs/quick-start.md as a reader would
   help                    this page
 

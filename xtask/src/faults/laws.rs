@@ -73,8 +73,8 @@ fn build(package: &str) -> Result<PathBuf, String> {
     cargo.args(["test", "--no-run", "--quiet", "--message-format", "json", "--test", "it"]);
     cargo.args(["--features", "planted", "--package", package]);
     let told = process::read(&mut cargo)?;
-    let made = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let binary = made.filter_map(|made| Some(PathBuf::from(made["executable"].as_str()?))).last();
+    let mut made = told.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let binary = made.find_map(|made| Some(PathBuf::from(made["executable"].as_str()?)));
     binary.ok_or_else(|| format!("cargo built no tests of {package}"))
 }
 
