@@ -46,6 +46,8 @@ pub(crate) struct Serve {
 struct Ready {
     url: String,
     address: std::net::SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<std::net::SocketAddr>,
     folder: Option<PathBuf>,
     keys: bool,
     pid: u32,
@@ -72,6 +74,7 @@ impl Serve {
         let ready = Ready {
             url: running.url(),
             address: report.address,
+            metrics: report.metrics,
             folder: report.folder.clone(),
             keys: report.keys,
             pid: std::process::id(),

@@ -5,6 +5,7 @@ mod bench;
 mod exit_codes;
 mod export;
 mod folders;
+mod further_port;
 mod gesta;
 mod groups;
 mod help;
