@@ -246,3 +246,23 @@ async fn an_order_is_shown_as_it_was_at_a_version_and_at_a_time() {
     assert_eq!((then.status, &then.body["version"]), (200, &json!(2)));
     assert_eq!(app.get(&format!("{path}?at=2001-01-01T00:00:00Z")).await.status, 404);
 }
+
+/// OR-40, OR-42: of many who ask at once one is the first, and the others are told what is so.
+#[tokio::test]
+async fn of_many_who_ask_at_once_one_wins() {
+    let app = Running::start().await;
+    let ask = async |path: String, body: Value| {
+        let answers = futures_util::future::join_all((0..16).map(|_| app.post(&path, body.clone()))).await;
+        let mut said: Vec<_> =
+            answers.iter().map(|answer| (answer.status, answer.body["code"].clone())).collect();
+        said.sort_by_key(|(status, _)| *status);
+        said
+    };
+    let created = ask("/api/v1/orders".into(), new_order(1, 7)).await;
+    assert_eq!(created[0], (201, Value::Null));
+    assert!(created[1..].iter().all(|said| *said == (409, json!("AlreadyExists"))), "{created:?}");
+    let confirmed = ask(format!("/api/v1/orders/{}/confirm", id(1)), json!({})).await;
+    assert_eq!(confirmed[0], (200, Value::Null));
+    assert!(confirmed[1..].iter().all(|said| *said == (409, json!("AlreadyConfirmed"))), "{confirmed:?}");
+    assert_eq!(app.store.head().await.unwrap().position.get(), 2);
+}
