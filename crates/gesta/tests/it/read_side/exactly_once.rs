@@ -35,6 +35,7 @@ async fn a_stop_at_any_moment_repeats_nothing() {
 async fn a_wait_ends_when_the_position_is_there_or_says_why_it_is_not() {
     let site = Site::new().await;
     let position = site.append("a-1", 1).await;
+    site.wait(position).await;
     let beyond = Position::new(position.get() + 1);
     let short = Duration::from_millis(30);
     match site.processors.wait_for(NAME, beyond, short).await {

@@ -14,12 +14,14 @@ async fn readers_see_no_gap_while_it_is_rebuilt() {
     site.wait(position).await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
-        let (store, stop) = (site.store.clone(), stop.clone());
+        let (store, stop, processors) = (site.store.clone(), stop.clone(), site.processors.clone());
         async move {
             let mut written = 500;
             while !stop.load(Ordering::Relaxed) {
-                append(&store, "a-1", 10).await;
+                let position = append(&store, "a-1", 10).await;
                 written += 10;
+                // Not faster than what is at work: a rebuild has to catch up with it some time.
+                processors.wait_for(NAME, position, PATIENCE).await.expect("goes on");
             }
             written
         }
