@@ -6,5 +6,5 @@ mod processor;
 mod read_side;
 mod support;
 mod survival;
-mod zombie;
 mod write_side;
+mod zombie;
