@@ -132,9 +132,12 @@ impl Entry {
         let options = ProcessorOptions { batch: self.options.batch.max(BATCH), ..self.options.clone() };
         let paused = self.running().record.paused;
         let handle = self.run(building.number, options, paused);
-        let swap = tokio::spawn(Arc::clone(self).swap_when_ready(building.number));
         let since = self.ports.clock.now();
-        self.running().building = Some(Building { handle, from, since, swap });
+        // The task looks for what it is to watch: it must not be faster than what is put there.
+        let mut running = self.running();
+        let swap = tokio::spawn(Arc::clone(self).swap_when_ready(building.number));
+        running.building = Some(Building { handle, from, since, swap });
+        drop(running);
         Ok(())
     }
 
