@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use gesta::{Command, ProcessorOptions, Processors, Projection, Replay, Repository};
+use gesta::{Command, ProcessorOptions, ProcessorState, Processors, Projection, Replay, Repository};
 use gesta_core::{
     AppendBatch, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, NewEvent, Position,
     RecordedEvent, SystemClock, Tenant, Timestamp,
@@ -29,7 +29,7 @@ use super::tell;
 use crate::load::{Latency, histogram};
 
 /// Whatever takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Commands whose way to a row is measured.
 const VISIBLE: u64 = 300;
 
@@ -156,7 +156,10 @@ async fn rebuild(processors: &Processors, head: Position) -> Result<(), String> 
     for one in &list {
         processors.rebuild(&one.name).await.map_err(|cause| cause.to_string())?;
     }
-    while processors.list().iter().any(|one| one.rebuild.is_some()) {
+    while let Some(running) = processors.list().into_iter().find_map(|one| one.rebuild) {
+        if let ProcessorState::Stopped { reason: Some(reason) } = running.status.state {
+            return Err(format!("generation {} of {}: {reason}", running.generation, running.status.name));
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let events = Position::new(head.get() * list.len() as u64);
