@@ -23,6 +23,15 @@ use crate::{
     refusal::Refusal,
 };
 
+/// How a request gets to its handler.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Passage {
+    /// Within all limits, if its caller may.
+    Limited(Access),
+    /// Whatever the server works on: who asks how it fares must hear it.
+    Always,
+}
+
 /// What all guarded routes of a server pass through.
 pub struct Gate {
     authority: Arc<Authority>,
@@ -38,30 +47,39 @@ impl Gate {
         Arc::new(Self { authority, quota, intake, reply_timeout: config.reply_timeout })
     }
 
-    /// Runs what is behind a route that asks for `access`.
-    pub(crate) async fn pass(&self, access: Access, request: Request, next: Next) -> Response {
-        let identity = self.authority.identify(&request);
-        let passed = match (access, identity) {
-            (Access::Open, _) => Ok(next.run(request).await),
-            (Access::Needs(_), Err(denied)) => Err(denied.into_response()),
-            (Access::Needs(permission), Ok(caller)) => match caller.need(permission) {
-                Ok(()) => return self.admit(caller, request, next).await,
-                Err(denied) => Err(marked(denied.into_response(), caller)),
-            },
-        };
-        passed.unwrap_or_else(|refused| refused)
+    /// Runs what is behind a route.
+    pub(crate) async fn pass(&self, passage: Passage, request: Request, next: Next) -> Response {
+        let Passage::Limited(access) = passage else { return self.answer(request, next).await };
+        match (access, self.authority.identify(&request)) {
+            (Access::Open, Err(denied @ Denied::ForeignHost)) | (Access::Needs(_), Err(denied)) => {
+                denied.into_response()
+            }
+            (Access::Open, _) => self.admit(request, next).await,
+            (Access::Needs(permission), Ok(caller)) => {
+                let response = match caller.need(permission) {
+                    Ok(()) => self.admit_caller(&caller, request, next).await,
+                    Err(denied) => denied.into_response(),
+                };
+                marked(response, caller)
+            }
+        }
     }
 
-    /// Runs what is behind a route for a caller who may: if there is room for it, and for its body.
-    async fn admit(&self, caller: Caller, mut request: Request, next: Next) -> Response {
+    /// Runs what is behind a route for a caller who may, if the tenant has not asked too often.
+    async fn admit_caller(&self, caller: &Caller, mut request: Request, next: Next) -> Response {
         if let Err(exceeded) = self.quota.rate(&caller.tenant, Instant::now()) {
-            return marked(exceeded.into_response(), caller);
+            return exceeded.into_response();
         }
+        request.extensions_mut().insert(caller.clone());
+        self.admit(request, next).await
+    }
+
+    /// Runs what is behind a route if there is room for the request, and for its body.
+    async fn admit(&self, request: Request, next: Next) -> Response {
         let in_flight = match self.quota.request() {
             Ok(in_flight) => in_flight,
-            Err(exceeded) => return marked(exceeded.into_response(), caller),
+            Err(exceeded) => return exceeded.into_response(),
         };
-        request.extensions_mut().insert(caller.clone());
         let response = match self.intake.receive(request).await {
             Ok((request, room)) => {
                 let response = self.answer(request, next).await;
@@ -71,7 +89,7 @@ impl Gate {
             Err(refusal) => refusal.into_response(),
         };
         drop(in_flight);
-        marked(response, caller)
+        response
     }
 
     /// A handler that takes too long is given up; what it began may still take effect. One that panics has a bug,
@@ -99,9 +117,9 @@ fn marked(mut response: Response, caller: Caller) -> Response {
 }
 
 /// Runs what is behind a guarded route. Without a gate around the router nobody passes.
-pub(crate) async fn guard(access: Access, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(passage: Passage, mut request: Request, next: Next) -> Response {
     match request.extensions_mut().remove::<Arc<Gate>>() {
-        Some(gate) => gate.pass(access, request, next).await,
+        Some(gate) => gate.pass(passage, request, next).await,
         None => Denied::NoKey.into_response(),
     }
 }

@@ -12,10 +12,7 @@ use utoipa_axum::routes;
 
 use crate::{
     app::App,
-    auth::{
-        Access::{Needs, Open},
-        Declared, Guarded, Permission as May,
-    },
+    auth::{Access::Needs, Declared, Guarded, Permission as May},
 };
 
 pub(crate) mod aggregates;
@@ -81,12 +78,12 @@ fn empty() -> Guarded<App> {
 
 fn about() -> Guarded<App> {
     empty()
-        .routes(Open, routes!(info::root))
-        .routes(Open, routes!(info::health))
-        .routes(Open, routes!(info::live))
-        .routes(Open, routes!(info::ready))
-        .routes(Open, routes!(info::openapi))
-        .routes(Open, routes!(info::error_page))
+        .always(routes!(info::root))
+        .always(routes!(info::health))
+        .always(routes!(info::live))
+        .always(routes!(info::ready))
+        .always(routes!(info::openapi))
+        .always(routes!(info::error_page))
         .routes(Needs(May::MetricsRead), routes!(info::metrics))
         .routes(Needs(May::MetricsRead), routes!(stats::stats))
         .routes(Needs(May::MetricsRead), routes!(stats::service_stats))
@@ -97,9 +94,9 @@ fn about() -> Guarded<App> {
 /// The routes of the further listener: how the server fares.
 pub(crate) fn watched() -> Guarded<App> {
     empty()
-        .routes(Open, routes!(info::health))
-        .routes(Open, routes!(info::live))
-        .routes(Open, routes!(info::ready))
+        .always(routes!(info::health))
+        .always(routes!(info::live))
+        .always(routes!(info::ready))
         .routes(Needs(May::MetricsRead), routes!(info::metrics))
 }
 

@@ -11,12 +11,12 @@ use utoipa::openapi::{OpenApi, extensions::Extensions, path::Operation};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
 use super::{Permission, Routes};
-use crate::gate;
+use crate::gate::{self, Passage};
 
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Nothing: it tells no secrets, such as liveness.
+    /// Nothing: it tells no secrets. The limits hold all the same, except those of one tenant.
     Open,
     /// This permission.
     Needs(Permission),
@@ -47,7 +47,21 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
     }
 
     /// The same with the routes of one `routes!(…)`, all asking for this.
-    pub fn routes(mut self, access: Access, (schemas, mut paths, methods): UtoipaMethodRouter<S>) -> Self {
+    pub fn routes(self, access: Access, routes: UtoipaMethodRouter<S>) -> Self {
+        self.with(access, Passage::Limited(access), routes)
+    }
+
+    /// The same with open routes that answer under overload too. Their handlers read no body and hardly work.
+    pub(crate) fn always(self, routes: UtoipaMethodRouter<S>) -> Self {
+        self.with(Access::Open, Passage::Always, routes)
+    }
+
+    fn with(
+        mut self,
+        access: Access,
+        passage: Passage,
+        (schemas, mut paths, methods): UtoipaMethodRouter<S>,
+    ) -> Self {
         for (path, item) in &mut paths.paths {
             let operations = [
                 (Method::GET, &mut item.get),
@@ -62,7 +76,7 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
                 self.declared.push(Declared { method, path: path.clone(), access });
             }
         }
-        let guarded = (schemas, paths, methods).layer(from_fn_with_state(access, guard));
+        let guarded = (schemas, paths, methods).layer(from_fn_with_state(passage, guard));
         self.router = self.router.routes(guarded);
         self
     }
@@ -109,6 +123,6 @@ fn note(operation: &mut Operation, access: Access) {
     extensions.insert("x-permission".to_owned(), text.into());
 }
 
-async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    gate::guard(access, request, next).await
+async fn guard(State(passage): State<Passage>, request: Request, next: Next) -> Response {
+    gate::guard(passage, request, next).await
 }

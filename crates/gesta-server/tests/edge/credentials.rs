@@ -164,7 +164,11 @@ async fn a_server_without_keys_answers_to_loopback_names_only() {
     let ask = async |host: &str, more: &str| {
         let mut wire = edge.connect().await;
         wire.send(&format!("GET /whoami HTTP/1.1\r\n{host}{more}\r\n")).await;
-        wire.reply().await.status
+        let status = wire.reply().await.status;
+        let mut wire = edge.connect().await;
+        wire.send(&format!("GET /open HTTP/1.1\r\n{host}{more}\r\n")).await;
+        assert_eq!(wire.reply().await.status, status, "a route that asks for no key");
+        status
     };
     assert_eq!(ask("host: 127.0.0.1:8087\r\n", "").await, 200);
     assert_eq!(ask("host: evil.example\r\n", "").await, 403);

@@ -117,6 +117,30 @@ async fn they_ask_for_the_permission_they_declare() {
 }
 
 #[tokio::test]
+async fn an_open_route_of_the_program_has_the_limits_of_all_and_health_answers_beyond_them() {
+    /// Hear anybody out
+    #[utoipa::path(post, path = "/hear", request_body = Greeting, responses((status = 200)))]
+    async fn hear(JsonBody(Greeting { name }): JsonBody<Greeting>) -> String {
+        if name == "bug" { panic!("a bug on purpose") } else { name }
+    }
+    let server = async |most: usize| {
+        let mut config = Config::default();
+        (config.max_body_bytes, config.max_requests_in_flight) = (40, most);
+        let routes = Guarded::new(OpenApi::default()).routes(Access::Open, routes!(hear)).ready(());
+        Server::of(Embedded::new(Backend::memory(), config).with_routes(routes)).await
+    };
+    let roomy = server(1).await;
+    assert_eq!(roomy.post("/hear", json!({"name": "Ada"})).await.body, "Ada");
+    roomy.post("/hear", json!({"name": "x".repeat(40)})).await.refused(413, "body_too_large");
+    roomy.post("/hear", json!({"name": "bug"})).await.refused(500, "internal");
+    let full = server(0).await;
+    full.post("/hear", json!({"name": "Ada"})).await.refused(503, "overloaded");
+    for path in ["/health", "/health/live", "/health/ready", "/", "/openapi.json"] {
+        assert_eq!(full.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn one_document_describes_all_routes_under_the_title_of_the_program() {
     let document = server().await.get("/openapi.json").await.ok();
     assert_eq!(document["info"]["title"], "Greeter");
