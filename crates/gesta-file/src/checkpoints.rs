@@ -217,6 +217,16 @@ pub(crate) fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Re
     Ok(found.unwrap_or_default())
 }
 
+/// Whether there is a checkpoint that does not fit its checksum.
+pub(crate) fn is_damaged(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<bool> {
+    let (tenant, name) = (key.tenant.as_str(), &key.name);
+    let found = connection
+        .prepare_cached(include_str!("sql/find_checkpoint.sql"))?
+        .query_row([tenant, name], |row| checked(tenant, name, row, 0))
+        .optional()?;
+    Ok(found.is_some_and(|checkpoint| checkpoint.is_none()))
+}
+
 /// The checkpoint whose position, state and checksum begin at this column; `None` if they do not fit each other,
 /// which counts as lost.
 pub(crate) fn checked(

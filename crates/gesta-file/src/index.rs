@@ -31,7 +31,10 @@ mod tree;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{RwLock, RwLockReadGuard},
+    sync::{
+        RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use gesta_core::{Direction, Incarnation, ListStreams, Position, StreamId, StreamInfo, Tenant, Version};
@@ -86,6 +89,8 @@ pub(crate) struct Index {
     incarnation: Incarnation,
     /// `None` between a failed reopening and the next try.
     tree: RwLock<Option<Tree>>,
+    /// The highest watermark there ever was: below it the index answers nothing, for a miss would not be one.
+    reached: AtomicU64,
     found: Found,
 }
 
@@ -121,13 +126,17 @@ impl Index {
             None if tree.watermark() > durable_head => Found::AheadOfLog { witness: tree.watermark() },
             None => Found::Fits,
         };
-        Ok(Self { dir: dir.to_owned(), incarnation, tree: RwLock::new(Some(tree)), found })
+        Ok(Self::new(dir, incarnation, tree, found))
     }
 
     /// Opens a folder as it is, or says why it cannot be used: for whoever only looks.
     pub(crate) fn inspect(dir: &Path, incarnation: Incarnation) -> Result<Self, IndexError> {
-        let tree = open::open_as_it_is(dir, incarnation)?;
-        Ok(Self { dir: dir.to_owned(), incarnation, tree: RwLock::new(Some(tree)), found: Found::Fits })
+        Ok(Self::new(dir, incarnation, open::open_as_it_is(dir, incarnation)?, Found::Fits))
+    }
+
+    fn new(dir: &Path, incarnation: Incarnation, tree: Tree, found: Found) -> Self {
+        let reached = AtomicU64::new(tree.watermark().get());
+        Self { dir: dir.to_owned(), incarnation, tree: RwLock::new(Some(tree)), reached, found }
     }
 
     /// What [`Index::open`] came upon.
@@ -143,7 +152,11 @@ impl Index {
     /// Applies the entries behind the watermark, in order of position and without a gap: one atomic batch together
     /// with its watermark, not synced. After an error nothing of it counts, and the watermark tells where to go on.
     pub(crate) fn apply(&self, entries: &[Entry]) -> Result<(), IndexError> {
-        self.with(|tree| tree.apply(entries))
+        self.with(|tree| {
+            tree.apply(entries)?;
+            self.reached.fetch_max(tree.watermark().get(), Ordering::AcqRel);
+            Ok(())
+        })
     }
 
     /// Closes and opens the folder again, which helps after some failures of the library below. Go on from the
@@ -171,12 +184,12 @@ impl Index {
 
     /// Where the event of this id is.
     pub(crate) fn find_id(&self, tenant: &Tenant, id: Uuid) -> Result<Option<Position>, IndexError> {
-        self.with(|tree| tree.find_id(tenant, id))
+        self.ask(|tree| tree.find_id(tenant, id))
     }
 
     /// The version of a stream, [`Version::EMPTY`] if it is unknown.
     pub(crate) fn stream_version(&self, tenant: &Tenant, stream: &StreamId) -> Result<Version, IndexError> {
-        self.with(|tree| tree.stream_version(tenant, stream))
+        self.ask(|tree| tree.stream_version(tenant, stream))
     }
 
     /// Where the events of a stream with `after < version ≤ up_to` are, at most `limit` from the end asked for.
@@ -189,7 +202,7 @@ impl Index {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<(Version, Position)>, IndexError> {
-        self.with(|tree| tree.stream_positions(tenant, stream, (after, up_to), direction, limit))
+        self.ask(|tree| tree.stream_positions(tenant, stream, (after, up_to), direction, limit))
     }
 
     /// Where the events of a correlation with `after < position ≤ up_to` may be, at most `limit` from the end asked
@@ -203,12 +216,25 @@ impl Index {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<Position>, IndexError> {
-        self.with(|tree| tree.correlated(tenant, correlation, (after, up_to), direction, limit))
+        self.ask(|tree| tree.correlated(tenant, correlation, (after, up_to), direction, limit))
     }
 
     /// The streams that pass, by name.
     pub(crate) fn list_streams(&self, list: &ListStreams) -> Result<Vec<StreamInfo>, IndexError> {
-        self.with(|tree| tree.list_streams(list))
+        self.ask(|tree| tree.list_streams(list))
+    }
+
+    /// Asks a tree that knows all it ever knew.
+    fn ask<T>(&self, ask: impl FnOnce(&Tree) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        self.with(|tree| {
+            let (known, reached) = (tree.watermark().get(), self.reached.load(Ordering::Acquire));
+            if known < reached {
+                return Err(IndexError::broken(format!(
+                    "it is being built anew: {known} of {reached} positions"
+                )));
+            }
+            ask(tree)
+        })
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Tree) -> Result<T, IndexError>) -> Result<T, IndexError> {

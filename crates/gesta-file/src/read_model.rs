@@ -74,6 +74,14 @@ fn stands(connection: &Connection, commit: &Commit) -> rusqlite::Result<Result<(
     if let Err(refused) = held {
         return Ok(Err(refused.into()));
     }
+    if checkpoints::is_damaged(connection, key)? {
+        // Going on from the start over full tables would count everything twice.
+        let reason = format!(
+            "the checkpoint of {key} in state.db is damaged: rebuild the read model, or move state.db away and let all \
+             of them be filled again"
+        );
+        return Ok(Err(ReadModelError::Unavailable { reason }));
+    }
     let stands = checkpoints::find(connection, key)?.position;
     let moved = || ReadModelError::Moved { key: key.clone(), expected: *after, stands };
     Ok(if stands == *after { Ok(()) } else { Err(moved()) })

@@ -251,6 +251,29 @@ fn any_damage_to_the_folder_ends_in_an_index_that_works() {
 }
 
 #[test]
+fn an_index_that_is_built_anew_answers_nothing_before_it_knows_as_much_as_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = filled(folder.path(), Incarnation::from_bytes([1; 16]), 500);
+    let (tenant, known) = (Tenant::default(), entries(2_000));
+    index.rebuild().expect("begins anew");
+    for batch in known.chunks(1_000) {
+        assert!(index.find_id(&tenant, known[0].id).is_err(), "a miss would not be one");
+        assert!(index.stream_version(&tenant, &stream("a-1")).is_err());
+        index.apply(batch).expect("applies");
+    }
+    assert_eq!(index.find_id(&tenant, known[0].id).expect("asks"), Some(Position::new(1)));
+}
+
+#[test]
+fn entries_behind_a_gap_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = filled(folder.path(), Incarnation::from_bytes([1; 16]), 500);
+    assert!(index.apply(&[entry(2_002, "a-1", 201)]).is_err());
+    assert_eq!(index.watermark(), Position::new(2_000));
+    index.apply(&[entry(2_001, "a-1", 201)]).expect("the next one is taken");
+}
+
+#[test]
 fn a_rebuilt_index_answers_as_before() {
     let dir = tempfile::tempdir().expect("a folder");
     let index = filled(dir.path(), Incarnation::random(), 500);

@@ -70,7 +70,11 @@ impl Tree {
     /// Applies entries and their watermark at once. What readers see of it meanwhile may be a part; they are told of
     /// the watermark only when all of it is there.
     pub(super) fn apply(&self, entries: &[Entry]) -> Result<(), IndexError> {
-        let Some(last) = entries.last() else { return Ok(()) };
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+        if self.watermark().next() < first.position {
+            let (from, to) = (self.watermark(), first.position);
+            return Err(IndexError::broken(format!("it ends at {from} and cannot go on at {to}")));
+        }
         let (numbered, fresh) = self.number(entries)?;
         let run = Run::of(&numbered, &fresh, last.position);
         if entries.len() < TABLE_ENTRIES && !self.would_wait() {

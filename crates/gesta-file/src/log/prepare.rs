@@ -119,8 +119,7 @@ impl Preparer {
         loop {
             match state.ready.take() {
                 Some(ready) if ready.size >= least => return Ok(ready),
-                Some(_) => state.wanted = None,
-                None => {}
+                Some(_) | None => {}
             }
             if let Some(fault) = &state.fault {
                 return Err(fault.clone());

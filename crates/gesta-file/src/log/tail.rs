@@ -228,16 +228,16 @@ impl Tail {
 
     /// What was taken is in the index now.
     pub(crate) fn let_go(&self, taken: Taken) {
-        {
-            let mut held = self.held();
-            held.taken = Arc::default();
-            held.base += taken.entries().len() as u64;
-            held.newest_settled = held.newest_settled.map(|newest| newest.max(taken.0.newest));
-        }
+        let mut held = self.held();
+        held.taken = Arc::default();
+        held.base += taken.entries().len() as u64;
+        held.newest_settled = held.newest_settled.map(|newest| newest.max(taken.0.newest));
+        let run = Arc::into_inner(taken.0)
+            .expect("a run is held by the tail and by whoever took it, and by nobody else");
+        // At once: in between an older run would answer for the streams of this one.
+        let forgotten = held.remember(run.streams);
+        drop(held);
         self.drained.notify_all();
-        // Until the streams are remembered the index is asked for them.
-        let Some(run) = Arc::into_inner(taken.0) else { return };
-        let forgotten = self.held().remember(run.streams);
         drop((run.entries, run.ids, forgotten));
     }
 

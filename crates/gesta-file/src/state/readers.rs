@@ -17,7 +17,7 @@ const READERS: usize = 4;
 pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reading>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 /// A connection, and what tells it that SQL is foreign.
@@ -29,7 +29,7 @@ struct Reading {
 impl Readers {
     /// Opens nothing yet.
     pub(super) fn of(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::default(), permits: Semaphore::new(READERS) }
+        Self { path, idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) }
     }
 
     /// Runs `work` on a thread that may block.
@@ -37,9 +37,11 @@ impl Readers {
         readers: Arc<Self>,
         work: impl FnOnce(&Connection, &Guard) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StateError> {
-        let permits = Arc::clone(&readers);
-        let _permit = permits.permits.acquire().await.map_err(StateError::unavailable)?;
+        let path = readers.path.clone();
+        let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(StateError::unavailable)?;
         let reading = tokio::task::spawn_blocking(move || {
+            // Held by the work and not by who asked: one who hangs up does not make room for another.
+            let _permit = permit;
             let reading = readers.take()?;
             // A connection that failed is not kept.
             let found = work(&reading.connection, &reading.guard)?;
@@ -47,7 +49,7 @@ impl Readers {
             Ok(found)
         });
         let found: rusqlite::Result<T> = reading.await.map_err(StateError::unavailable)?;
-        found.map_err(|error| StateError::sql(&permits.path, &error))
+        found.map_err(|error| StateError::sql(&path, &error))
     }
 
     /// A connection nobody uses, or a new one.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    AppendBatch, AppendError, Appended, AppendedEvent, Conflict, Filter, ReadAll, RecordedEvent, Version,
+    AppendBatch, AppendError, Appended, AppendedEvent, Conflict, ExpectedVersion, Filter, ReadAll,
+    RecordedEvent, Version,
 };
 use uuid::Uuid;
 
@@ -25,6 +26,13 @@ pub(super) enum Settled {
     Known,
 }
 
+/// Whether events stand right behind the version that was expected of their stream.
+fn is_where(batch: &AppendBatch, appended: &Appended) -> bool {
+    let expected = batch.appends.first().map(|append| append.expected);
+    let first = appended.events.first().map(|event| event.version);
+    matches!((expected, first), (Some(ExpectedVersion::Exact(version)), Some(first)) if version.next() == first)
+}
+
 impl<A: Aggregate> Repository<A> {
     /// Appends, and asks again with the same ids while the store does not say what became of it.
     pub(super) async fn append<R: Rejection>(
@@ -36,8 +44,11 @@ impl<A: Aggregate> Repository<A> {
         let mut waits = ASK_AGAIN.iter();
         loop {
             match self.store.append(batch.clone()).await {
-                // Behind an unknown outcome a repeat is this very append.
-                Ok(appended) if appended.repeated && unknown.is_none() => return Ok(Settled::Known),
+                // Behind an unknown outcome a repeat is this very append if it is where this one wanted to be: else the
+                // same command ran elsewhere, on another state than is known here.
+                Ok(appended) if appended.repeated && (unknown.is_none() || !is_where(batch, &appended)) => {
+                    return Ok(Settled::Known);
+                }
                 Ok(appended) => return Ok(Settled::Appended(appended)),
                 Err(AppendError::Conflict(conflict)) => return Ok(Settled::Overtaken(conflict)),
                 Err(AppendError::IdTaken { .. } | AppendError::PartlyKnown { .. }) => {
@@ -129,4 +140,27 @@ impl<A: Aggregate> Repository<A> {
 fn placed(event: &RecordedEvent) -> AppendedEvent {
     let RecordedEvent { id, version, position, recorded_at, .. } = *event;
     AppendedEvent { id, version, position, recorded_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gesta_core::{NewEvent, Position, Timestamp};
+
+    #[test]
+    fn events_that_stand_elsewhere_are_not_those_of_this_append() {
+        let event = NewEvent::new("x", "{}");
+        let stream = "order-1".parse().expect("legal");
+        let batch = AppendBatch::to(stream, ExpectedVersion::Exact(Version::new(5)), [event.clone()]);
+        let at = |version| AppendedEvent {
+            id: event.id,
+            version: Version::new(version),
+            position: Position::new(9),
+            recorded_at: Timestamp::default(),
+        };
+        for (version, here) in [(6, true), (7, false)] {
+            let appended = Appended { events: vec![at(version)], repeated: true, durability: None };
+            assert_eq!(is_where(&batch, &appended), here, "version {version}");
+        }
+    }
 }

@@ -72,6 +72,31 @@ fn a_stream_is_remembered_for_some_runs_after_its_events_have_moved_on() {
 }
 
 #[test]
+fn a_version_never_falls_while_runs_move_on() {
+    let tail = Tail::new(Position::START, 10, None);
+    let (tenant, stream) = (Tenant::default(), "a-1".parse().expect("legal"));
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut seen = Version::EMPTY;
+            while seen < Version::new(20_000) {
+                let version = tail.stream_version(&tenant, &stream).unwrap_or(seen);
+                assert!(seen <= version, "version {version} after {seen}");
+                seen = version;
+            }
+        });
+        for position in 1..=20_000 {
+            tail.push(entry(position, "a-1", position));
+            tail.settle(Position::new(position));
+            // The first of a run waits for company unless the end was asked for.
+            tail.stop();
+            let taken = tail.take().expect("durable");
+            tail.let_go(taken);
+        }
+        watching.join().expect("no version fell");
+    });
+}
+
+#[test]
 fn what_was_not_durable_stays_behind_with_its_place_in_its_stream() {
     let tail = tail();
     tail.settle(Position::new(2));
