@@ -5,6 +5,7 @@
 
 use gesta::{Event, ProjectionError, upcast};
 use gesta_core::{Filter, RecordedEvent, Tenant, Timestamp, read_model::ReadModelError};
+use uuid::Uuid;
 
 use crate::domain::order::{OrderEvent, OrderStatus};
 
@@ -22,10 +23,22 @@ fn order_events() -> Filter {
     Filter::of(Tenant::default()).categories(["order"]).types(OrderEvent::types())
 }
 
-/// An event as the application knows it, and when it happened.
-fn read(event: &RecordedEvent) -> Result<(OrderEvent, Timestamp), ProjectionError> {
+/// An event as the application knows it: of which order, what, and when it happened.
+///
+/// Fails on a stream that no command could have named: whoever may append to streams may write to `order-foo`, and one
+/// row that cannot be read takes its page with it.
+fn read(event: &RecordedEvent) -> Result<(Uuid, OrderEvent, Timestamp), ProjectionError> {
+    let order_id = order_id(event.stream.key())?;
     let at = event.metadata()?.occurred_at.unwrap_or(event.recorded_at);
-    upcast::decode(event).map(|known| (known, at)).map_err(ProjectionError::new)
+    upcast::decode(event).map(|known| (order_id, known, at)).map_err(ProjectionError::new)
+}
+
+/// The order that a stream is of. Other spellings of its id name other streams, so one alone counts.
+fn order_id(key: &str) -> Result<Uuid, ProjectionError> {
+    let id = Uuid::parse_str(key).ok().filter(|id| id.hyphenated().to_string() == key);
+    id.ok_or_else(|| {
+        ProjectionError::new("the stream is of no order: the key of an order's is a UUID in lower case")
+    })
 }
 
 /// The status an event leads to; `None` when it leaves the status as it is.

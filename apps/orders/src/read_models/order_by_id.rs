@@ -43,8 +43,8 @@ impl Projection for OrderReadModelProjection {
     }
 
     fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
-        let (known, at) = read(event)?;
-        let (id, version) = (event.stream.key(), event.version);
+        let (id, known, at) = read(event)?;
+        let version = event.version;
         match &known {
             OrderEvent::Created(created) => {
                 let items = serde_json::to_string(&created.items)?;

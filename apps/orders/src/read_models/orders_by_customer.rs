@@ -41,8 +41,7 @@ impl Projection for OrdersByCustomerProjection {
     }
 
     fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
-        let (known, at) = read(event)?;
-        let id = event.stream.key();
+        let (id, known, at) = read(event)?;
         match (&known, status_after(&known)) {
             (OrderEvent::Created(created), _) => rows.execute(
                 "INSERT INTO {orders_by_customer} (customer_id, created_at, order_id, status) VALUES ($1, $2, $3, $4)",

@@ -44,8 +44,7 @@ impl Projection for OrdersByStatusProjection {
     }
 
     fn project(&self, event: &RecordedEvent, rows: &mut Rows) -> Result<(), ProjectionError> {
-        let (known, at) = read(event)?;
-        let id = event.stream.key();
+        let (id, known, at) = read(event)?;
         match (&known, status_after(&known)) {
             (OrderEvent::Created(created), _) => rows.execute(
                 "INSERT INTO {orders_by_status} (status, created_at, order_id, customer_id) VALUES ($1, $2, $3, $4)",

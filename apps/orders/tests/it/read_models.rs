@@ -201,6 +201,27 @@ async fn an_event_that_no_upcaster_understands_stops_its_order_and_no_other() {
     assert_eq!(listed(&list)[0], (id(3), "Confirmed".to_owned()), "the read models go on");
 }
 
+/// Whoever may append to streams may write what no command would: it is left out, and no list is the worse for it.
+#[tokio::test]
+async fn events_in_streams_of_no_order_are_left_out_and_the_lists_answer() {
+    let app = Running::start().await;
+    app.place(0xab, 7).await;
+    let fields = json!({"customer_id": id(7), "items": [], "created_at": "2026-01-01T00:00:00Z"}).to_string();
+    for stream in ["order-foo".to_owned(), format!("order-{}", id(0xab).to_uppercase())] {
+        let raw = NewEvent::new("OrderCreated", fields.clone());
+        let stream = stream.parse().expect("a stream");
+        app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [raw])).await.expect("appended");
+    }
+    let last = app.place(2, 7).await;
+    settle(&app).await;
+    let of = |order: u128| (id(order), "Created".to_owned());
+    for question in [format!("/api/v1/orders?customer_id={}", id(7)), "/api/v1/orders?status=Created".into()]
+    {
+        assert_eq!(listed(&app.get(&question).await), [of(2), of(0xab)], "{question}");
+    }
+    assert_eq!(app.get(&last).await.status, 200);
+}
+
 #[tokio::test]
 async fn what_a_processor_says_of_itself_is_there() {
     let app = Running::start().await;
