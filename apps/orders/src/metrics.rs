@@ -12,6 +12,8 @@ use gesta_server::telemetry::Telemetry;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use serde::Deserialize;
 
+use crate::domain::order::OrderEvent;
+
 mod watch;
 pub(crate) use watch::Watch;
 
@@ -63,11 +65,9 @@ impl Metrics {
         });
     }
 
-    fn dead(&self, event_type: String) {
-        self.0.within(|| {
-            counter!("dlq_messages_total").increment(1);
-            counter!("dlq_messages_by_event_type", "event_type" => event_type).increment(1);
-        });
+    fn dead(&self, event_type: &'static str) {
+        self.0.left_out(1);
+        self.0.within(|| counter!("dlq_messages_by_event_type", "event_type" => event_type).increment(1));
     }
 }
 
@@ -82,7 +82,6 @@ fn describe() {
     describe_gauge!("actor_health_status", "How a part fares: 0 unhealthy, 1 degraded, 2 healthy.");
     describe_counter!("actor_messages_sent_total", "Events that commands led to.");
     describe_counter!("actor_messages_received_total", "Events that reached a handler.");
-    counter!("dlq_messages_total").increment(0);
 }
 
 /// A projection that is measured.
@@ -126,6 +125,14 @@ impl<P: Projection> Projection for Measured<P> {
 /// Counts the events that read models had to leave out: each is a recorded decision in the log.
 pub(crate) struct DeadLetterCount(pub(crate) Metrics);
 
+/// What stands for every type that is none of an order.
+const OTHER: &str = "other";
+
+/// A type as a label: the kind's name, whichever way it is spelled.
+fn label(event_type: &str) -> &'static str {
+    OrderEvent::find(event_type).map_or(OTHER, |kind| kind.name)
+}
+
 /// What is looked at in the record of an event that was left out.
 #[derive(Deserialize)]
 struct Skipped {
@@ -139,13 +146,15 @@ impl EventHandler for DeadLetterCount {
     }
 
     fn filter(&self) -> Filter {
-        Filter::of(Tenant::default()).types(["gesta.processor.skipped"]).with_system()
+        // Only Gesta writes to its own streams; anybody may write this type to another.
+        let streams = ["$processor-*"];
+        Filter::of(Tenant::default()).types(["gesta.processor.skipped"]).streams(streams).with_system()
     }
 
     async fn handle(&self, events: &[RecordedEvent]) -> Result<(), HandlerError> {
         for event in events {
             let skipped: Result<Skipped, _> = serde_json::from_slice(&event.data);
-            self.0.dead(skipped.map_or_else(|_| "unknown".to_owned(), |skipped| skipped.event_type));
+            self.0.dead(skipped.map_or(OTHER, |skipped| label(&skipped.event_type)));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,9 @@ pub struct Telemetry {
     consumed: Counter,
     consume_failed: Counter,
     dead_lettered: Counter,
+    /// The most that were parked in groups at any time.
+    parked: AtomicU64,
+    left_out: AtomicU64,
     lag: Gauge,
     head: Gauge,
     indexed: Gauge,
@@ -79,6 +82,8 @@ impl Telemetry {
             consumed: counter("event_consumed_total"),
             consume_failed: counter("event_consume_failed_total"),
             dead_lettered: counter("dlq_messages_total"),
+            parked: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
             lag: gauge("consumer_lag_messages"),
             head: gauge("gesta_head_position"),
             indexed: gauge("gesta_index_position"),
@@ -123,7 +128,22 @@ impl Telemetry {
     /// How the groups do: the greatest lag, and how many events were parked in all of them so far.
     pub(crate) fn set_groups(&self, lag: u64, parked: u64) {
         self.lag.set(lag as f64);
-        self.dead_lettered.absolute(parked);
+        // Removed groups stay counted.
+        self.parked.fetch_max(parked, Ordering::Relaxed);
+        self.count_dead_letters();
+    }
+
+    /// So many events were left out by handlers of the program: `dlq_messages_total` counts them beside those that groups
+    /// have parked.
+    pub fn left_out(&self, events: u64) {
+        self.left_out.fetch_add(events, Ordering::Relaxed);
+        self.count_dead_letters();
+    }
+
+    /// The one place that sets it: a counter that is both set and incremented loses counts.
+    fn count_dead_letters(&self) {
+        let sum = self.parked.load(Ordering::Relaxed) + self.left_out.load(Ordering::Relaxed);
+        self.dead_lettered.absolute(sum);
     }
 
     /// How the processors do. Their names come from the program, so they are a closed set.
@@ -214,5 +234,23 @@ fn method_name(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_parked_and_what_was_left_out_are_counted_together() {
+        let telemetry = Telemetry::new();
+        let told =
+            |sum: u64| telemetry.render().lines().any(|line| line == format!("dlq_messages_total {sum}"));
+        telemetry.left_out(2);
+        telemetry.set_groups(0, 5);
+        assert!(told(7), "{}", telemetry.render());
+        telemetry.set_groups(0, 4);
+        telemetry.left_out(1);
+        assert!(told(8), "{}", telemetry.render());
     }
 }

@@ -98,6 +98,20 @@ async fn every_named_series_moves() {
     until_moved(&app, "retry_success_total", &["operation=\"order-read-model-projection\""]).await;
 }
 
+/// A record of Gesta's own counts, and one that somebody else wrote does not. A type that is none of an order has no
+/// series of its own.
+#[tokio::test]
+async fn only_what_a_processor_recorded_is_a_dead_letter() {
+    let app = Running::start().await;
+    for stream in ["forged-1", "$processor-another"] {
+        let record = NewEvent::new("gesta.processor.skipped", r#"{"event_type":"Whatever"}"#);
+        let stream = stream.parse().expect("a stream");
+        app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [record])).await.expect("appended");
+    }
+    until_moved(&app, "dlq_messages_by_event_type", &["event_type=\"other\""]).await;
+    assert_eq!(lines(&app, "dlq_messages_total").await, ["dlq_messages_total 1"]);
+}
+
 /// The buckets are part of the metric's name.
 #[tokio::test]
 async fn the_histogram_has_the_published_buckets() {

@@ -22,7 +22,7 @@ pub(super) fn describe() {
     describe_counter!("event_consume_failed_total", "Deliveries refused by their consumer.");
     describe_counter!(
         "dlq_messages_total",
-        "Events parked in groups, removed groups included while the server runs."
+        "Events parked in groups, removed groups included while the server runs, and those that handlers of the program left out."
     );
     describe_gauge!("consumer_lag_messages", "Events the slowest group is behind the head.");
     describe_gauge!("gesta_head_position", "The highest readable position.");
