@@ -62,7 +62,7 @@ pub(super) async fn register(
     let id = head.new_id(request.customer_id);
     let RegisterCustomerRequest { email, first_name, last_name, phone, .. } = request.clone();
     let command = CustomerCommand::RegisterCustomer { email, first_name, last_name, phone };
-    let executed = head.execute(&app, &app.0.customers, (id, "register"), (&request, command)).await?;
+    let executed = head.create(&app, &app.0.customers, (id, "register"), (&request, command)).await?;
     let mut response = reply(StatusCode::CREATED, id, &executed);
     let location = HeaderValue::from_str(&format!("/api/v1/customers/{id}")).expect("a UUID is ASCII");
     response.headers_mut().insert(header::LOCATION, location);

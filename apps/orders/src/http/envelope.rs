@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An event with everything that is known about it (OR-06).
+/// An event with everything that is known about it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventEnvelope {
     /// Its id.

@@ -7,7 +7,6 @@ use axum::{
 };
 use futures_util::TryStreamExt;
 use gesta::{Aggregate, Command, Repository, aggregate::stream_of, repository::Executed};
-use gesta_api::Code;
 use gesta_core::{Metadata, ReadStream, Version};
 use gesta_server::{
     Failure,
@@ -61,13 +60,43 @@ impl Head {
         Some(Uuid::new_v5(&NAMESPACE, format!("{}\0{what}\0{key}", self.caller.tenant).as_bytes()))
     }
 
-    /// Executes the command. The same `Idempotency-Key` for the same command to the same thing gives the first result
-    /// again; for another body it is refused.
+    /// Executes a command that makes a thing. An `Idempotency-Key` makes one thing, whatever id the body gives it: a
+    /// client that thinks of a new id for each try does not make two.
+    pub(super) async fn create<A: Aggregate>(
+        self,
+        app: &Orders,
+        repository: &Repository<A>,
+        (id, name): (Uuid, &str),
+        asked: (&impl Serialize, A::Command),
+    ) -> Result<Executed<A>, Failure>
+    where
+        A::Rejection: refusal::Rule,
+    {
+        let command_id = self.id_of(&format!("{}/{name}", A::CATEGORY));
+        self.run(app, repository, (id, command_id), asked).await
+    }
+
+    /// Executes a command to a thing. The same `Idempotency-Key` for the same command to the same thing gives the first
+    /// result again; for another body it is refused.
     pub(super) async fn execute<A: Aggregate>(
         self,
         app: &Orders,
         repository: &Repository<A>,
         (id, name): (Uuid, &str),
+        asked: (&impl Serialize, A::Command),
+    ) -> Result<Executed<A>, Failure>
+    where
+        A::Rejection: refusal::Rule,
+    {
+        let command_id = self.id_of(&format!("{}/{id}/{name}", A::CATEGORY));
+        self.run(app, repository, (id, command_id), asked).await
+    }
+
+    async fn run<A: Aggregate>(
+        self,
+        app: &Orders,
+        repository: &Repository<A>,
+        (id, command_id): (Uuid, Option<Uuid>),
         (request, payload): (&impl Serialize, A::Command),
     ) -> Result<Executed<A>, Failure>
     where
@@ -75,7 +104,7 @@ impl Head {
     {
         let mut command = Command::new(id.to_string(), payload).of(self.caller.tenant.clone());
         let body = self.key.as_ref().map(|_| digest(request));
-        if let Some(command_id) = self.id_of(&format!("{}/{id}/{name}", A::CATEGORY)) {
+        if let Some(command_id) = command_id {
             command = command.with_id(command_id);
         }
         command.expected = self.expected;
@@ -114,9 +143,7 @@ async fn check_body<A: Aggregate>(
     if known.as_deref() == Some(body) {
         return Ok(());
     }
-    let detail =
-        "the Idempotency-Key was used for another body: send the first body again, or make a new key";
-    Err(Failure::new(Code::IdempotencyKeyReused, detail))
+    Err(refusal::key_reused())
 }
 
 /// One header of 1 to 255 bytes.

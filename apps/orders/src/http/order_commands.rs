@@ -64,7 +64,7 @@ pub(super) async fn create(
     let id = head.new_id(request.order_id);
     let command =
         OrderCommand::CreateOrder { customer_id: request.customer_id, items: items(&request.items) };
-    let executed = head.execute(&app, &app.0.orders, (id, "create"), (&request, command)).await?;
+    let executed = head.create(&app, &app.0.orders, (id, "create"), (&request, command)).await?;
     let mut response = reply(StatusCode::CREATED, id, &executed)?;
     let location = HeaderValue::from_str(&format!("/api/v1/orders/{id}")).expect("a UUID is ASCII");
     response.headers_mut().insert(header::LOCATION, location);

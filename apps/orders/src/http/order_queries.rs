@@ -33,6 +33,9 @@ use crate::{
     },
 };
 
+/// How many bytes of events a page may hold; a page of one event holds it whatever its size.
+const PAGE_BYTES: usize = 8 << 20;
+
 /// An order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
@@ -176,7 +179,8 @@ async fn show_row(app: &Orders, id: Uuid, after: Option<u64>) -> Result<Response
 
 /// List an order's events
 ///
-/// In the order they happened, page by page, as this application's envelope.
+/// In the order they happened, page by page, as this application's envelope. A page of more than 8 MiB is refused: ask
+/// for a smaller one.
 #[utoipa::path(
     get, path = "/api/v1/orders/{id}/events", tag = "orders",
     params(("id" = Uuid, Path, description = "the order's id"), Paging),
@@ -202,9 +206,25 @@ pub(super) async fn events(
     let skipped = u64::from(page.page() - 1) * u64::from(page.page_size());
     let size = usize::try_from(page.page_size()).unwrap_or(usize::MAX);
     let read = read.after(Version::new(skipped)).up_to(Version::new(total)).limit(size);
-    let found: Vec<_> = app.0.store.read_stream(read).try_collect().await?;
-    let items = found.iter().map(EventEnvelope::of).collect();
+    let items = collect(&app, read).await?;
     Ok(json(StatusCode::OK, &EventPage::new(items, total, page)))
+}
+
+/// The events of a page. Pages have numbers, so one cannot end early: one that is too large is refused.
+async fn collect(app: &Orders, read: ReadStream) -> Result<Vec<EventEnvelope>, Failure> {
+    let mut found = app.0.store.read_stream(read);
+    let (mut items, mut bytes) = (Vec::new(), 0);
+    while let Some(event) = found.try_next().await? {
+        bytes += event.data.len() + event.metadata.len();
+        if bytes > PAGE_BYTES && !items.is_empty() {
+            let most = PAGE_BYTES >> 20;
+            let detail =
+                format!("the events of this page are more than {most} MiB: give a smaller page_size");
+            return Err(Failure::request(detail));
+        }
+        items.push(EventEnvelope::of(&event));
+    }
+    Ok(items)
 }
 
 /// Waits for what the caller has to see.

@@ -18,10 +18,11 @@ pub(super) struct AsOf {
     /// As it was at this version.
     #[serde(default)]
     pub(super) version: Option<u64>,
-    /// As it was known at this time, RFC 3339: with the events recorded until then.
+    /// As it was at this time, RFC 3339: with the events that had happened by then.
     #[serde(default)]
     pub(super) at: Option<String>,
     /// Not before the read model has seen this position (`Gesta-Position` of a reply): read your writes.
+    /// What comes from the events themselves (a customer, an order with `version` or `at`) is never behind, with or without.
     #[serde(default)]
     pub(super) after_position: Option<u64>,
 }

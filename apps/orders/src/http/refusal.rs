@@ -94,13 +94,20 @@ pub(super) fn of<R: Rule>(error: ExecuteError<R>) -> Failure {
             stream: Some(conflict.stream.to_string()),
             ..Problem::new(Code::VersionConflict, conflict.to_string())
         }),
-        ExecuteError::CommandIdTaken { .. } => Failure::new(Code::IdempotencyKeyReused, detail),
+        ExecuteError::CommandIdTaken { .. } => key_reused(),
         ExecuteError::Load(error) => unloadable(error),
         ExecuteError::Store(error) => error.into(),
         ExecuteError::Unknown { .. } => Failure::new(Code::OutcomeUnknown, detail),
         ExecuteError::Key(_) => Failure::request(detail),
         _ => Failure::new(Code::Internal, detail),
     }
+}
+
+/// A key that came with another body before. The id of what is made is a part of the body.
+pub(super) fn key_reused() -> Failure {
+    let detail =
+        "the Idempotency-Key was used for another body: send the first body again, or make a new key";
+    Failure::new(Code::IdempotencyKeyReused, detail)
 }
 
 /// A broken rule.
@@ -146,4 +153,29 @@ pub(super) fn behind(error: &WaitError) -> Failure {
 /// A caller whose tenant has no orders here.
 pub(super) fn other_tenant() -> Failure {
     Failure::new(Code::Forbidden, "this application serves the tenant default: use a key of that tenant")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::response::IntoResponse;
+    use gesta_core::Position;
+
+    use super::*;
+
+    /// A processor that was paused stays so until somebody acts: no wait that could be named helps.
+    #[test]
+    fn who_may_ask_again_is_told_when() {
+        let name = || "orders-by-status-projection".to_owned();
+        let (asked, stands) = (Position::new(2), Position::new(1));
+        let late = WaitError::Timeout { name: name(), asked, stands, waited: Duration::from_secs(5) };
+        let paused = WaitError::Stopped { name: name(), stands, reason: "it is paused".into() };
+        let busy = ReadModelError::Unavailable { reason: "busy".into() };
+        let told = [behind(&late), behind(&paused), unanswered(&busy)].map(|failure| {
+            let response = failure.into_response();
+            (response.status().as_u16(), response.headers().contains_key("retry-after"))
+        });
+        assert_eq!(told, [(503, true), (503, false), (503, true)]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Orders over HTTP: replies, refusals with the rule's own code, conditions, retries.
 
 use axum::http::Method;
+use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
 use serde_json::{Value, json};
 
 use crate::running::{Running, id, new_order};
@@ -176,6 +177,28 @@ async fn the_same_key_gives_the_first_result_again_and_another_body_is_refused()
     assert_eq!(app.store.head().await.unwrap().position.get(), 2);
 }
 
+/// A client that thinks of a new id for each try makes one order and not two.
+#[tokio::test]
+async fn the_same_key_with_another_id_makes_no_second_order() {
+    let app = Running::start().await;
+    let key = [("idempotency-key", "checkout-1")];
+    let place = |order| app.send(Method::POST, "/api/v1/orders", &key, Some(new_order(order, 7)));
+    let first = place(1).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let second = place(2).await;
+    assert_eq!((second.status, &second.body["code"]), (422, &json!("idempotency_key_reused")), "{second:?}");
+    assert_eq!(place(1).await.body, first.body, "the first result");
+
+    let ada = |customer| json!({"customer_id": id(customer), "email": "ada@example.org", "first_name": "Ada", "last_name": "L"});
+    let register = |customer| app.send(Method::POST, "/api/v1/customers", &key, Some(ada(customer)));
+    assert_eq!(
+        (register(8).await.status, register(9).await.status),
+        (201, 422),
+        "a key counts for each command"
+    );
+    assert_eq!(app.store.head().await.unwrap().position.get(), 2);
+}
+
 /// OR-50: user, causation, correlation and trace survive.
 #[tokio::test]
 async fn an_event_keeps_who_asked_and_why() {
@@ -227,6 +250,24 @@ async fn events_come_page_by_page_and_a_page_behind_the_last_is_empty() {
         (behind.status, &behind.body["items"], &behind.body["has_next"]),
         (200, &json!([]), &json!(false))
     );
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_is_refused_and_a_smaller_one_is_shown() {
+    let app = Running::start().await;
+    let path = app.place(1, 7).await;
+    let data = json!({"confirmed_at": "x".repeat(1_000_000)}).to_string();
+    let stream: gesta_core::StreamId = format!("order-{}", id(1)).parse().unwrap();
+    for _ in 0..9 {
+        let large = NewEvent::new("OrderNoted", data.clone());
+        let batch = AppendBatch::to(stream.clone(), ExpectedVersion::Any, [large]);
+        app.store.append(batch).await.expect("appended");
+    }
+    let whole = app.get(&format!("{path}/events")).await;
+    assert_eq!(whole.status, 400, "{}", whole.body["detail"]);
+    assert!(whole.body["detail"].as_str().unwrap().contains("page_size"), "{whole:?}");
+    let some = app.get(&format!("{path}/events?page_size=5")).await;
+    assert_eq!((some.status, some.body["items"].as_array().unwrap().len()), (200, 5));
 }
 
 /// OR-23.
