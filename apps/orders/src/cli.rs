@@ -8,8 +8,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use gesta_file::Options;
-use gesta_server::{Backend, Config, telemetry::logs};
+use gesta_server::{Config, Running, telemetry::logs};
+use orders::Watching;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Orders and customers, a reference application of Gesta
@@ -83,18 +83,32 @@ async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -
     let said = |error: &dyn std::fmt::Display| error.to_string();
     // Registered first: from now on no signal ends the process before the store is closed.
     let (keyboard, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (keyboard, terminate) = (keyboard.map_err(|e| said(&e))?, terminate.map_err(|e| said(&e))?);
+    let (mut keyboard, mut terminate) = (keyboard.map_err(|e| said(&e))?, terminate.map_err(|e| said(&e))?);
     let mut config =
         Config::from_environment(|name| std::env::var(name).ok()).map_err(|error| said(&error))?;
     (config.host, config.port, config.data) = (listen.ip().to_string(), listen.port(), data);
     config.metrics_port = Some(metrics_port(&config, listen.ip(), metrics)?);
     let _logs = logs::begin(&config.log).map_err(|error| said(&error))?;
-    let backend = Backend::file(&config.data, Options::default()).await.map_err(|error| said(&error))?;
-    let app = orders::app(backend, config).await.map_err(|error| said(&error))?;
-    let running = app.server.start().await.map_err(|error| said(&error))?;
+    let running = tokio::select! {
+        biased;
+        // Building a lost index may take minutes; what is left of it is built at the next start.
+        () = either(&mut keyboard, &mut terminate) => return Ok(()),
+        running = Box::pin(start(config)) => running?,
+    };
+    // Kept until here: dropped, it looks no more.
+    let (running, _watch) = running;
     say(&running.report().to_string());
-    either(keyboard, terminate).await;
+    either(&mut keyboard, &mut terminate).await;
     running.stop().await.map_err(|error| said(&error))
+}
+
+/// Listens before the folder is opened: a port in use leaves the folder alone, and health answers while a lost index is
+/// built anew.
+async fn start(config: Config) -> Result<(Running, Watching), String> {
+    let (listener, backend) = gesta_server::open(&config).await.map_err(|error| error.to_string())?;
+    let app = orders::app(backend, config).await.map_err(|error| error.to_string())?;
+    let running = app.server.start_on(listener).await.map_err(|error| error.to_string())?;
+    Ok((running, app.watch))
 }
 
 fn metrics_port(config: &Config, host: IpAddr, given: Option<SocketAddr>) -> Result<u16, String> {
@@ -107,7 +121,7 @@ fn metrics_port(config: &Config, host: IpAddr, given: Option<SocketAddr>) -> Res
     }
 }
 
-async fn either(mut keyboard: Signal, mut terminate: Signal) {
+async fn either(keyboard: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = keyboard.recv() => {}
         _ = terminate.recv() => {}

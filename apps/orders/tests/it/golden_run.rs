@@ -169,6 +169,26 @@ fn a_retry_after_a_restart_gives_the_first_result() {
 }
 
 #[test]
+fn a_port_in_use_leaves_the_folder_alone() {
+    let parent = tempfile::tempdir().expect("a folder");
+    let data = parent.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ended = Command::new(env!("CARGO_BIN_EXE_orders"))
+        .args(["serve", "--listen", &address, "--data"])
+        .arg(&data)
+        .env("RUST_LOG", "warn")
+        .output()
+        .expect("the binary runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        !ended.status.success() && said.contains(&taken.local_addr().unwrap().port().to_string()),
+        "{said}"
+    );
+    assert!(!data.exists(), "nothing was made");
+}
+
+#[test]
 fn a_port_in_use_is_a_start_up_error_that_says_so() {
     let data = tempfile::tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
