@@ -115,14 +115,29 @@ impl fmt::Display for ImportReport {
     }
 }
 
+/// Cents as people write them. The sign is written once, also of less than one.
+fn money(cents: i128) -> String {
+    let (sign, cents) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
+    format!("{sign}{}.{:02}", cents / 100, cents % 100)
+}
+
 struct Sums<'a>(&'a Totals);
 
 impl fmt::Display for Sums<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals { orders, quantity, price_cents, freight_cents, by_status, by_customer } = self.0;
-        let money = |cents: i128| format!("{}.{:02}", cents / 100, cents % 100);
         write!(f, "{orders} orders of {} customers, {quantity} things, ", by_customer.len())?;
         write!(f, "{} and {} freight", money(*price_cents), money(*freight_cents))?;
         by_status.iter().try_for_each(|(status, count)| write!(f, ", {status} {count}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::money;
+
+    #[test]
+    fn a_sum_has_one_sign() {
+        assert_eq!([-125, -25, 0, 5, 125].map(money), ["-1.25", "-0.25", "0.00", "0.05", "1.25"]);
     }
 }
