@@ -62,6 +62,7 @@ pub mod repository;
 pub mod scenario;
 pub mod snapshot;
 mod subscription;
+mod unreadable;
 pub mod upcast;
 
 pub use aggregate::{Aggregate, Aggregates, Context, Rejection};

@@ -28,7 +28,10 @@ use std::{fmt, sync::Arc};
 
 use serde_json::Value;
 
-use crate::event::{Event, EventKind};
+use crate::{
+    event::{Event, EventKind},
+    unreadable::Unreadable,
+};
 
 mod decode;
 pub use decode::{DecodeError, Undecodable, decode};
@@ -46,7 +49,8 @@ pub struct Upcasters {
     shapes: Vec<AliasShape>,
 }
 
-/// Why an upcaster cannot make new data of old: in a few words, from a text or from serde's error with `?`.
+/// Why an upcaster cannot make new data of old: in a few words without values of the data, as they are logged. From a
+/// text, or from serde's error with `?`, of which only kind and place are taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unfit(String);
@@ -216,7 +220,7 @@ impl From<String> for Unfit {
 
 impl From<serde_json::Error> for Unfit {
     fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
+        Self(Unreadable(&error).to_string())
     }
 }
 

@@ -13,6 +13,7 @@ use super::{SnapshotPolicy, shape};
 use crate::{
     aggregate::Aggregate,
     repository::{Folded, Last},
+    unreadable::Unreadable,
 };
 
 /// Longest wait for a store of snapshots: folding the events is better than waiting longer.
@@ -56,8 +57,8 @@ impl<A: Aggregate> Snapshots<A> {
         };
         (self.read)(&found)
             .inspect_err(|error| {
-                let version = found.version.get();
-                tracing::warn!(%stream, version, %error, "a snapshot cannot be read; its events are folded instead");
+                let (version, reason) = (found.version.get(), Unreadable(error));
+                tracing::warn!(%stream, version, %reason, "a snapshot cannot be read; its events are folded instead");
             })
             .ok()
     }

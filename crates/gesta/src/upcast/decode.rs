@@ -4,7 +4,10 @@ use gesta_core::{EventType, RecordedEvent, StreamId, Version};
 use serde_json::Value;
 
 use super::{Upcast, Upcasters};
-use crate::event::{Event, EventKind};
+use crate::{
+    event::{Event, EventKind},
+    unreadable::Unreadable,
+};
 
 /// An event that cannot be read as a fact of the type asked for. It is stored well; the program has to learn it.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +59,10 @@ pub enum Undecodable {
         /// What it is.
         content_type: String,
     },
-    /// The data is JSON of another shape, or none.
+    /// The data is JSON of another shape, or none. Only the source repeats what was found there.
     #[error(
-        "{0}; the type does not fit what was stored: give a new shape a new schema version and an upcaster"
+        "{}; the type does not fit what was stored: give a new shape a new schema version and an upcaster",
+        Unreadable(.0)
     )]
     Shape(#[source] serde_json::Error),
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::TryStreamExt;
 use gesta::{
-    Aggregates, Command, Event, Repository,
+    Aggregates, Command, Event, ProjectionError, Repository,
     scenario::{self, stored},
     upcast::{self, InvalidUpcasters, Undecodable, Upcasters},
 };
@@ -92,6 +92,22 @@ fn what_cannot_be_read_says_where_what_and_what_to_do() {
     };
     let error = upcasters().decode::<PatientEvent>(&avro).expect_err("no JSON");
     assert!(error.to_string().contains("its data is application/avro"), "{error}");
+}
+
+/// Reasons reach the log and the status of a processor, where no payload belongs.
+#[test]
+fn what_cannot_be_read_is_not_repeated() {
+    let event = stored("Patient.Created", 2, &json!({"patient_id": ["Grace Hopper"]}));
+    let error = upcasters().decode::<PatientEvent>(&event).expect_err("no such shape");
+    let said = error.to_string();
+    assert!(said.contains("another shape at line 1, column ") && !said.contains("Grace"), "{said}");
+    let no_number = || serde_json::from_str::<u32>("\"Grace Hopper\"").expect_err("no number");
+    assert!(no_number().to_string().contains("Grace"), "serde's own words");
+    let old = Upcasters::new().step("Patient.Created", 1, move |_| Err(no_number().into()));
+    let upcast = old.decode::<PatientEvent>(&stored("Patient.Created", 1, &json!({}))).expect_err("unfit");
+    for said in [ProjectionError::from(no_number()).to_string(), upcast.to_string()] {
+        assert!(said.contains("another shape at line 1, column 14") && !said.contains("Grace"), "{said}");
+    }
 }
 
 #[tokio::test]
