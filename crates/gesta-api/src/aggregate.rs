@@ -71,8 +71,11 @@ pub struct FieldHistory {
     pub id: String,
     /// The field: a JSON pointer (RFC 6901); empty for the whole state.
     pub field: String,
-    /// The events that changed it.
+    /// The events that changed it: the latest `limit`, and of these as many as fit into a reply of some MiB.
     pub changes: Vec<FieldSet>,
+    /// Whether earlier changes are left out, because of their number or their size.
+    #[serde(default)]
+    pub cut: bool,
 }
 
 /// An event that set a field.

@@ -2,8 +2,6 @@
 //!
 //! Everything here shows the state as JSON, so it needs a state that serde can write.
 
-use std::collections::VecDeque;
-
 use futures_util::TryStreamExt;
 use gesta_core::{EventType, RecordedEvent, Tenant, Timestamp, Version};
 use serde::Serialize;
@@ -17,7 +15,9 @@ use crate::{
 };
 
 mod diff;
+mod latest;
 pub use diff::{Change, changes};
+use latest::Latest;
 
 /// Which state is meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,6 +89,15 @@ pub struct FieldSet {
     pub after: Option<Value>,
 }
 
+/// The events that changed a field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldSets {
+    /// The latest of them, oldest first.
+    pub sets: Vec<FieldSet>,
+    /// Whether earlier ones are left out, because of their number or their size.
+    pub cut: bool,
+}
+
 /// A look at the past failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -116,7 +125,7 @@ impl<A: Aggregate + Serialize> Repository<A> {
         Ok(Some(StateView { version: folded.version, at: last.at, state: json(&folded.state)? }))
     }
 
-    /// What differs between two states of one aggregate; `None` if there is no event until the later one.
+    /// What differs between two states of one aggregate; `None` if it has no event at all.
     pub async fn diff(
         &self,
         tenant: &Tenant,
@@ -125,15 +134,16 @@ impl<A: Aggregate + Serialize> Repository<A> {
         to: At,
     ) -> Result<Option<Diff>, HistoryError> {
         let (from, to) = (self.folded(tenant, key, from).await?, self.folded(tenant, key, to).await?);
-        if from.last.is_none() && to.last.is_none() {
+        if from.last.is_none() && to.last.is_none() && !self.has_begun(tenant, key).await? {
             return Ok(None);
         }
         let changes = changes(&json(&from.state)?, &json(&to.state)?);
         Ok(Some(Diff { from: from.version, to: to.version, changes }))
     }
 
-    /// The events that changed a field, oldest first, at most the latest `limit` of them; the last one explains what is
-    /// there now. The field is a JSON pointer (RFC 6901) into the state, such as `/items/0/quantity`; empty for the
+    /// The events that changed a field, oldest first; the last one explains what is there now. At most the latest
+    /// `limit` of them, and at most as many of these as fit into 8 MiB of memory with their data and values, but always
+    /// the last one. The field is a JSON pointer (RFC 6901) into the state, such as `/items/0/quantity`; empty for the
     /// whole state. Reads and shows the state once for each event.
     pub async fn field_history(
         &self,
@@ -141,25 +151,28 @@ impl<A: Aggregate + Serialize> Repository<A> {
         key: &str,
         field: &str,
         limit: usize,
-    ) -> Result<Vec<FieldSet>, HistoryError> {
+    ) -> Result<FieldSets, HistoryError> {
         let stream = stream_of::<A>(key).map_err(LoadError::from)?;
         let mut folded = Folded::<A>::empty();
         let mut before = json(&folded.state)?.pointer(field).cloned();
-        let mut found = VecDeque::new();
+        let mut found = Latest::new(limit);
         let mut events = self.events(tenant, &stream, Version::EMPTY, Version::new(u64::MAX));
         while let Some(event) = events.try_next().await.map_err(LoadError::from)? {
             folded.apply(&event, self.upcasters())?;
             let after = json(&folded.state)?.pointer(field).cloned();
             if after != before {
                 let event = past::<A>(&event, self.upcasters())?;
-                found.push_back(FieldSet { event, before, after: after.clone() });
+                found.push(FieldSet { event, before, after: after.clone() });
                 before = after;
             }
-            if found.len() > limit {
-                found.pop_front();
-            }
         }
-        Ok(found.into())
+        Ok(found.finish())
+    }
+
+    async fn has_begun(&self, tenant: &Tenant, key: &str) -> Result<bool, LoadError> {
+        let stream = stream_of::<A>(key)?;
+        let first = self.events(tenant, &stream, Version::EMPTY, Version::new(1)).try_next().await?;
+        Ok(first.is_some())
     }
 
     async fn folded(&self, tenant: &Tenant, key: &str, at: At) -> Result<Folded<A>, LoadError> {

@@ -30,7 +30,7 @@ impl Explain {
 }
 
 fn text(history: &FieldHistory) -> String {
-    let FieldHistory { category, id, field, changes } = history;
+    let FieldHistory { category, id, field, changes, cut } = history;
     if changes.is_empty() {
         return format!("no event has set {field} of {category} {id}");
     }
@@ -48,5 +48,6 @@ fn text(history: &FieldHistory) -> String {
         ]
     };
     let rows: Vec<_> = changes.iter().map(row).collect();
-    table(["VERSION", "AT", "TYPE", "EVENT", "USER", "BEFORE", "AFTER"], &rows)
+    let shown = table(["VERSION", "AT", "TYPE", "EVENT", "USER", "BEFORE", "AFTER"], &rows);
+    if *cut { format!("{shown}\nearlier changes are left out") } else { shown }
 }

@@ -122,7 +122,8 @@ fn changed(change: Change) -> FieldChange {
 
 /// Explain a field of an aggregate
 ///
-/// Which events set it, oldest first; the last one explains what is there now.
+/// Which events set it, oldest first; the last one explains what is there now. `cut` says whether earlier ones are left
+/// out, because of the limit or because they hold more than 8 MiB.
 #[utoipa::path(
     get, path = "/api/v1/aggregates/{category}/{key}/history", tag = "aggregates",
     params(
@@ -142,11 +143,11 @@ pub(crate) async fn history(
     let (field, limit) = (field.unwrap_or_default(), limit.unwrap_or(100));
     let view = find(&app, &category)?;
     let found = view.field_history(&caller.tenant, &key, &field, limit).await?;
-    if found.is_empty() && view.history(&caller.tenant, &key, Version::EMPTY, 1).await?.is_empty() {
+    if found.sets.is_empty() && view.history(&caller.tenant, &key, Version::EMPTY, 1).await?.is_empty() {
         return Err(missing(&category, &key, At::Latest, None));
     }
-    let changes = found.into_iter().map(set).collect();
-    Ok(json(StatusCode::OK, &FieldHistory { category, id: key, field, changes }))
+    let changes = found.sets.into_iter().map(set).collect();
+    Ok(json(StatusCode::OK, &FieldHistory { category, id: key, field, changes, cut: found.cut }))
 }
 
 fn set(Set { event, before, after }: Set) -> FieldSet {

@@ -65,6 +65,9 @@ async fn two_versions_are_compared_field_by_field() {
     assert_eq!(back["changes"][0], json!({"path": "/colour", "before": null, "after": "red"}));
     let whole = server.get("/api/v1/aggregates/lamp/1/diff").await.ok();
     assert_eq!((&whole["from"], &whole["to"]), (&json!(0), &json!(4)));
+    let nothing = server.get("/api/v1/aggregates/lamp/1/diff?from=0&to=0").await.ok();
+    assert_eq!((&nothing["to"], &nothing["changes"]), (&json!(0), &json!([])), "before the first event");
+    server.get("/api/v1/aggregates/lamp/2/diff?from=0&to=0").await.refused(404, "aggregate_not_found");
     server.get("/api/v1/aggregates/lamp/1/diff?from=1&to=9").await.refused(404, "aggregate_not_found");
     server.get("/api/v1/aggregates/lamp/1/diff?from=9&to=1").await.refused(404, "aggregate_not_found");
 }
@@ -82,7 +85,8 @@ async fn the_events_that_set_a_field_are_named() {
     assert_eq!((&set(2)["before"], &set(2)["after"]), (&json!(null), &json!("green")));
     let latest = server.get("/api/v1/aggregates/lamp/1/history?field=/colour&limit=1").await.ok();
     assert_eq!(latest["changes"].as_array().unwrap().len(), 1);
-    assert_eq!(latest["changes"][0]["version"], 4);
+    assert_eq!((&latest["changes"][0]["version"], &latest["cut"]), (&json!(4), &json!(true)));
+    assert_eq!(history["cut"], false);
     let whole = server.get("/api/v1/aggregates/lamp/1/history").await.ok();
     assert_eq!(whole["changes"].as_array().unwrap().len(), 4);
     let none = server.get("/api/v1/aggregates/lamp/1/history?field=/weight").await.ok();

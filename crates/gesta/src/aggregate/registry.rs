@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Aggregate;
 use crate::{
     event::{EventKind, Kinds, SharedSpelling},
-    history::{At, Diff, FieldSet, HistoryError, Past, StateView},
+    history::{At, Diff, FieldSets, HistoryError, Past, StateView},
     repository::Repository,
     upcast::InvalidUpcasters,
 };
@@ -26,7 +26,7 @@ pub trait AggregateView: Send + Sync {
     /// A state as JSON; `None` if there is no event until then.
     async fn state(&self, tenant: &Tenant, id: &str, at: At) -> Result<Option<StateView>, HistoryError>;
 
-    /// What differs between two states; `None` if there is no event until the later one.
+    /// What differs between two states; `None` if there is no event at all.
     async fn diff(&self, tenant: &Tenant, id: &str, from: At, to: At) -> Result<Option<Diff>, HistoryError>;
 
     /// The events behind `after`, oldest first, at most `limit`, in today's shape.
@@ -38,14 +38,15 @@ pub trait AggregateView: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Past>, HistoryError>;
 
-    /// The events that changed a field (a JSON pointer), oldest first, at most the latest `limit`.
+    /// The events that changed a field (a JSON pointer), oldest first, at most the latest `limit`, and of
+    /// these as many as fit into 8 MiB of memory, but always the last one.
     async fn field_history(
         &self,
         tenant: &Tenant,
         id: &str,
         field: &str,
         limit: usize,
-    ) -> Result<Vec<FieldSet>, HistoryError>;
+    ) -> Result<FieldSets, HistoryError>;
 }
 
 #[async_trait]
@@ -82,7 +83,7 @@ impl<A: Aggregate + Serialize> AggregateView for Repository<A> {
         id: &str,
         field: &str,
         limit: usize,
-    ) -> Result<Vec<FieldSet>, HistoryError> {
+    ) -> Result<FieldSets, HistoryError> {
         Repository::field_history(self, tenant, id, field, limit).await
     }
 }

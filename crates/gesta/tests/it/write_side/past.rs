@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use gesta::{
     Aggregate, Aggregates, Command, Context, Event, Repository,
     aggregate::RegisterError,
-    history::{At, Change},
+    history::{At, Change, FieldSets},
 };
 use gesta_core::{ManualClock, MemoryStore, Timestamp, Version};
 use serde::Serialize;
@@ -85,21 +85,43 @@ async fn a_difference_names_paths_with_before_and_after() {
     let nothing = At::Version(Version::EMPTY);
     let whole = concerts.diff(&tenant(), "1", nothing, At::Latest).await.expect("loads").expect("is there");
     assert!(whole.from == Version::EMPTY && whole.changes.len() > 3);
+    let empty = concerts.diff(&tenant(), "1", nothing, nothing).await.expect("loads").expect("is there");
+    assert_eq!((empty.from, empty.to, empty.changes), (Version::EMPTY, Version::EMPTY, vec![]));
+    assert_eq!(concerts.diff(&tenant(), "2", nothing, nothing).await.expect("loads"), None);
     assert_eq!(concerts.diff(&tenant(), "2", nothing, At::Latest).await.expect("loads"), None);
 }
 
 #[tokio::test]
 async fn the_events_that_set_a_field_are_found() {
     let concerts = season().await;
-    let set = concerts.field_history(&tenant(), "1", "/open", 10).await.expect("reads");
+    let set = concerts.field_history(&tenant(), "1", "/open", 10).await.expect("reads").sets;
     let told: Vec<_> =
         set.iter().map(|set| (set.event.version.get(), &*set.event.event_type, &set.after)).collect();
     assert_eq!(told, [(1, "ConcertOpened", &Some(json!(true))), (4, "ConcertClosed", &Some(json!(false)))]);
-    let seat = concerts.field_history(&tenant(), "1", "/sold/4", 10).await.expect("reads");
+    let seat = concerts.field_history(&tenant(), "1", "/sold/4", 10).await.expect("reads").sets;
     assert_eq!((seat.len(), seat[0].event.user_id.as_deref(), &seat[0].before), (1, Some("eve"), &None));
     let last = concerts.field_history(&tenant(), "1", "/last_user", 1).await.expect("reads");
-    assert_eq!((last.len(), last[0].event.version.get()), (1, 4), "the latest, if only some are wanted");
-    assert_eq!(concerts.field_history(&tenant(), "1", "/none", 10).await.expect("reads"), []);
+    let told = (last.cut, last.sets.len(), last.sets[0].event.version.get());
+    assert_eq!(told, (true, 1, 4), "the latest, if only some are wanted");
+    let none = concerts.field_history(&tenant(), "1", "/none", 10).await.expect("reads");
+    assert_eq!(none, FieldSets { sets: vec![], cut: false });
+}
+
+#[tokio::test]
+async fn the_changes_of_a_large_field_are_bounded_by_their_size() {
+    // Each change holds all that is sold by then twice, before and after it.
+    for (bytes, seats, kept) in [(310_000, 5, 3), (900_000, 6, 1)] {
+        let concerts = Repository::<Concert>::new(Arc::new(MemoryStore::new()));
+        concerts.execute(Command::new("1", open(9))).await.expect("opens");
+        for seat in 1..=seats {
+            let payload = ConcertCommand::Sell { seats: vec![seat], to: "x".repeat(bytes) };
+            concerts.execute(Command::new("1", payload)).await.expect("sells");
+        }
+        let found = concerts.field_history(&tenant(), "1", "/sold", 100).await.expect("reads");
+        assert_eq!((found.cut, found.sets.len()), (true, kept));
+        let last = found.sets.last().expect("the last one is always there");
+        assert_eq!(last.event.version.get(), u64::from(seats) + 1);
+    }
 }
 
 #[tokio::test]
