@@ -29,8 +29,11 @@ enum Attempt<A: Aggregate> {
 impl<A: Aggregate> Repository<A> {
     /// Executes a command: loads the aggregate, lets it decide, appends the events.
     ///
-    /// - A command whose id took effect earlier returns its first result, whatever happened since, also after a restart.
-    /// - A command that changes nothing succeeds with the same version and appends nothing.
+    /// - A command that took effect, so that events were appended, returns its first result whenever it is executed
+    ///   again, whatever happened since, also after a restart.
+    /// - A command that changes nothing succeeds with the same version and appends nothing. Nothing remembers it: executed
+    ///   again later it is decided anew, and may then take effect or be refused. Give it an expected version beside its
+    ///   id where that would be wrong.
     /// - When another writer comes first it loads and decides again, three times in all unless set.
     /// - When the store does not answer it asks again with the same ids, a few times.
     ///
