@@ -51,8 +51,11 @@ pub(crate) fn number(n: u64) -> String {
     text
 }
 
-/// Rows under a header, each column as wide as its widest cell. The last column is not padded.
+/// Rows under a header, each column as wide as its widest cell. The last column is not padded. Cells hold what others
+/// wrote: what would move the cursor or colour a terminal becomes a space.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+    let plain = |row: &[String; N]| row.each_ref().map(|cell| one_line(cell));
+    let rows: Vec<[String; N]> = rows.iter().map(plain).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).chain([header[column].len()]).max().unwrap_or(0)
     });
@@ -79,9 +82,9 @@ pub(crate) fn event_line(event: &gesta_api::Event<'_>) -> String {
     format!("{position}  {recorded_at}  {}@{}  {}  {data}", event.stream, event.version, event.event_type)
 }
 
-/// JSON without its line breaks and what else would disturb a terminal; inside texts they are escaped anyway.
-fn one_line(json: &str) -> String {
-    json.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// A text without line breaks and what else would disturb a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -95,6 +98,12 @@ mod tests {
         {
             assert_eq!(number(n), text);
         }
+    }
+
+    #[test]
+    fn a_cell_does_not_speak_to_the_terminal() {
+        let rows = [["a\u{1b}[2Jb\r\nc\u{9b}1m".to_owned()]];
+        assert_eq!(table(["USER"], &rows), "USER\na [2Jb  c 1m");
     }
 
     #[test]

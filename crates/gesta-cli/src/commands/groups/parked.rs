@@ -52,10 +52,9 @@ pub(super) async fn list(shared: &Shared, group: &Group) -> Outcome {
     let parked = ParkedEvents { parked: group.parked().await? };
     shared.output.print(&parked, |listed| {
         let row = |parked: &ParkedEvent<'_>| {
-            let reason = parked.reason.replace(char::is_control, " ");
             let (id, attempts) = (parked.event_id.to_string(), parked.attempts.to_string());
             let (stream, event_type) = (parked.stream_id.clone(), parked.event.event_type.to_string());
-            [id, stream, event_type, attempts, parked.held.to_string(), reason]
+            [id, stream, event_type, attempts, parked.held.to_string(), parked.reason.to_string()]
         };
         let rows: Vec<_> = listed.parked.iter().map(row).collect();
         table(["EVENT", "STREAM", "TYPE", "ATTEMPTS", "WAITING", "REASON"], &rows)
