@@ -50,7 +50,7 @@ use crate::{
     listen,
     rim::Rim,
     routes,
-    run::{Engine, Running, open_groups},
+    run::{Engine, Further, Running, open_groups},
     telemetry::Telemetry,
 };
 
@@ -190,8 +190,13 @@ impl Server {
     /// Starts the server on this listener.
     pub async fn start_on(mut self, listener: TcpListener) -> Result<Running, ServeError> {
         let address = listen::address(&self.config, &listener)?;
-        self.config.max_connections = listen::connections_that_fit(self.config.max_connections);
-        let further = further_listener(&self.config, address)?;
+        let fit = listen::connections_that_fit(self.config.max_connections);
+        self.config.max_connections = fit;
+        let further = further_listener(&self.config, address)?.map(|listener| {
+            let (main, further) = listen::shared_out(fit);
+            self.config.max_connections = main;
+            Further { listener, most: further }
+        });
         let keys = listen::keys_path(&self.config, self.backend.folder.as_deref());
         let mut rim = Rim::new(self.config, address, keys.as_deref())?;
         rim.telemetry = self.telemetry;
@@ -226,7 +231,7 @@ impl Server {
 }
 
 fn further_listener(config: &Config, main: SocketAddr) -> Result<Option<TcpListener>, ServeError> {
-    let listen = |port| listen::listen_further(config, main, port, "GESTA_METRICS_PORT");
+    let listen = |port| listen::listen_further(config, main, port);
     config.metrics_port.map(listen).transpose()
 }
 

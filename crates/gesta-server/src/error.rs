@@ -27,12 +27,13 @@ pub enum ServeError {
         address: SocketAddr,
     },
     /// Somebody else listens where a further listener belongs.
-    #[error("another program listens on {address}: stop it, or choose another port ({setting})")]
+    #[error(
+        "another program listens on {address}: stop it, or choose another port for metrics and health (a program's own \
+         setting of it, else GESTA_METRICS_PORT)"
+    )]
     FurtherPortInUse {
         /// The address.
         address: SocketAddr,
-        /// The setting that names the port.
-        setting: &'static str,
     },
     /// A route of the application cannot be told from another one.
     #[error(

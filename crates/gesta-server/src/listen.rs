@@ -13,6 +13,9 @@ use crate::{auth::Authority, config::Config, error::ServeError};
 /// Bytes the kernel holds for a client that does not read. Left alone it takes up to megabytes for each.
 const SEND_BUFFER: u32 = 256 * 1024;
 
+/// Most connections of a further listener: scrapers and probes are few.
+const FURTHER_CONNECTIONS: usize = 64;
+
 /// Descriptors kept free for the store and for whoever is turned away.
 const SPARE_DESCRIPTORS: u64 = 256;
 
@@ -30,11 +33,10 @@ pub(crate) fn listen_further(
     config: &Config,
     main: SocketAddr,
     port: u16,
-    setting: &'static str,
 ) -> Result<TcpListener, ServeError> {
     let address = SocketAddr::new(main.ip(), port);
     bind(address, config.listen_backlog).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ServeError::FurtherPortInUse { address, setting },
+        io::ErrorKind::AddrInUse => ServeError::FurtherPortInUse { address },
         _ => ServeError::Address { host: address.ip().to_string(), port, source },
     })
 }
@@ -92,6 +94,12 @@ pub(crate) fn authority(
     }
 }
 
+/// How many of so many connections that fit are the main listener's, and how many the further one's.
+pub(crate) fn shared_out(fit: usize) -> (usize, usize) {
+    let further = FURTHER_CONNECTIONS.min(fit / 4).max(1);
+    (fit.saturating_sub(further).max(1), further)
+}
+
 /// Raises the limit of descriptors as far as the system lets us, and answers how many connections fit.
 pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -101,4 +109,16 @@ pub(crate) fn connections_that_fit(wanted: usize) -> usize {
     let Some(granted) = granted else { return wanted };
     let fit = granted.saturating_sub(SPARE_DESCRIPTORS).max(granted / 2);
     wanted.min(usize::try_from(fit).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_listeners_have_no_more_connections_than_fit() {
+        assert_eq!(shared_out(8192), (8128, 64));
+        assert_eq!(shared_out(20), (15, 5), "few descriptors leave the main listener most of them");
+        assert_eq!(shared_out(2), (1, 1));
+    }
 }

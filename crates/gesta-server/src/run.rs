@@ -176,6 +176,19 @@ fn serve_at(rim: Rim, listener: TcpListener, router: Router) -> Result<Serving, 
     })
 }
 
+/// The further listener, with a number of connections of its own.
+pub(crate) struct Further {
+    pub(crate) listener: TcpListener,
+    pub(crate) most: usize,
+}
+
+impl Further {
+    fn serve(self, mut rim: Rim, router: Router) -> Result<Serving, ServeError> {
+        rim.config = Arc::new(Config { max_connections: self.most, ..(*rim.config).clone() });
+        serve_at(rim, self.listener, router)
+    }
+}
+
 /// A task that ends with its owner.
 struct Watch(JoinHandle<()>);
 
@@ -203,13 +216,13 @@ impl Running {
         rim: Rim,
         backend: Backend,
         engine: Engine,
-        (main, further): (TcpListener, Option<TcpListener>),
+        (main, further): (TcpListener, Option<Further>),
         (routes, watched): (Router, Router),
     ) -> Result<Self, ServeError> {
         let durability = backend.store.capabilities().durability;
         let keys = !rim.authority.is_open();
         let watch = Watch(tokio::spawn(measure(Arc::clone(&engine.groups), Arc::clone(&rim.telemetry))));
-        let further = further.map(|listener| serve_at(rim.clone(), listener, watched)).transpose()?;
+        let further = further.map(|further| further.serve(rim.clone(), watched)).transpose()?;
         let serving = serve_at(rim, main, routes)?;
         let report = Report {
             address: serving.address(),

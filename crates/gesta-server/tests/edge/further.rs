@@ -57,6 +57,22 @@ async fn what_is_asked_at_the_one_port_is_counted_at_the_other() {
 }
 
 #[tokio::test]
+async fn the_further_port_takes_few_connections_out_of_what_all_may_have() {
+    let running = on(0, |config| config.max_connections = 8).await.expect("starts");
+    for (address, most) in [(running.report().metrics.expect("asked for"), 2), (running.address(), 6)] {
+        let mut held = Vec::new();
+        for _ in 0..most {
+            let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
+            wire.send(&get("/health/live", "")).await;
+            assert_eq!(wire.reply().await.status, 200);
+            held.push(wire);
+        }
+        assert_eq!(ask(address, "/health/live", "").await.status, 503, "{most} are all there may be");
+    }
+    running.stop().await.expect("stops");
+}
+
+#[tokio::test]
 async fn keys_guard_the_further_port_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("keys.json");
@@ -71,11 +87,11 @@ async fn keys_guard_the_further_port_too() {
 }
 
 #[tokio::test]
-async fn a_further_port_in_use_is_refused_by_the_name_of_its_setting() {
+async fn a_further_port_in_use_is_refused_with_what_it_is_for() {
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("bound").port();
     let refused = on(port, |_| {}).await.err().expect("refused").to_string();
-    assert!(refused.contains("GESTA_METRICS_PORT") && refused.contains(&port.to_string()), "{refused}");
+    assert!(refused.contains("for metrics and health") && refused.contains(&port.to_string()), "{refused}");
 }
 
 #[test]
