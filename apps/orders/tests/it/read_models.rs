@@ -207,7 +207,7 @@ async fn events_in_streams_of_no_order_are_left_out_and_the_lists_answer() {
     let app = Running::start().await;
     app.place(0xab, 7).await;
     let fields = json!({"customer_id": id(7), "items": [], "created_at": "2026-01-01T00:00:00Z"}).to_string();
-    for stream in ["order-foo".to_owned(), format!("order-{}", id(0xab).to_uppercase())] {
+    for stream in ["order-foo".to_owned(), format!("order-{}", id(0xcd).to_uppercase())] {
         let raw = NewEvent::new("OrderCreated", fields.clone());
         let stream = stream.parse().expect("a stream");
         app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [raw])).await.expect("appended");
