@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use gesta_core::{Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Epoch, Position, Tenant};
+use gesta_core::{
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Epoch, Position, Tenant,
+};
 
 use crate::given::tenant;
 
@@ -153,6 +155,78 @@ pub async fn of_many_claims_one_wins(store: Store) {
     assert_eq!(won, 1);
 }
 
+/// Everything that was ever claimed is listed once, in order and page by page, removed ones for their epoch.
+pub async fn everything_is_listed_in_order(store: Store) {
+    let keys = [
+        CheckpointKey::new(tenant("a"), "law/z"),
+        CheckpointKey::new(tenant("a"), "law/ä"),
+        CheckpointKey::new(tenant("b"), "Law/listed"),
+        CheckpointKey::new(tenant("b"), "law/claimed"),
+        CheckpointKey::new(tenant("b"), "law/removed"),
+    ];
+    let mut expected = Vec::new();
+    for (at, key) in keys.into_iter().enumerate() {
+        let epoch = claimed(&store, &key, "a", LONG).await;
+        let mut record = CheckpointRecord { key, epoch, saved: checkpoint(at as u64 + 1, "listed") };
+        store.save(&record.key, epoch, record.saved.clone()).await.expect("saved");
+        if record.key.name == "law/removed" {
+            store.remove(&record.key).await.expect("removed");
+            record.saved = Checkpoint::default();
+        }
+        expected.push(record);
+    }
+    let listed = store.list(None, usize::MAX).await.expect("lists");
+    // A removal may raise the epoch.
+    expected[4].epoch = listed.last().expect("the removed one").epoch.max(expected[4].epoch);
+    assert_eq!(listed, expected);
+    let mut paged: Vec<CheckpointRecord> = Vec::new();
+    loop {
+        let page = store.list(paged.last().map(|last| &last.key), 2).await.expect("lists");
+        assert!(page.len() <= 2, "{} on a page of 2", page.len());
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, expected);
+}
+
+/// What another store has kept is taken over, free, and under an epoch above all there and here.
+pub async fn an_adopted_checkpoint_goes_on(store: Store) {
+    let key = key("law/adopted");
+    let zombie = claimed(&store, &key, "zombie", Duration::ZERO).await;
+    let record = CheckpointRecord { key: key.clone(), epoch: Epoch(41), saved: checkpoint(17, "theirs") };
+    store.adopt(record.clone()).await.expect("nobody holds it");
+    assert!(
+        store.save(&key, zombie, checkpoint(1, "zombie")).await.is_err(),
+        "an epoch from here still counts"
+    );
+    assert!(
+        store.save(&key, Epoch(41), checkpoint(1, "zombie")).await.is_err(),
+        "one from there counts here"
+    );
+    assert_eq!(store.load(&key).await.expect("loads"), record.saved);
+    let claim = store.claim(&key, "next", LONG).await.expect("free");
+    assert!(claim.epoch > Epoch(41), "{:?}", claim.epoch);
+    assert_eq!(claim.checkpoint, record.saved);
+    store.save(&key, claim.epoch, checkpoint(18, "ours")).await.expect("the owner saves");
+}
+
+/// What somebody holds is not replaced under their hands.
+pub async fn a_held_checkpoint_is_not_adopted(store: Store) {
+    let key = key("law/held");
+    let epoch = claimed(&store, &key, "holder", LONG).await;
+    store.save(&key, epoch, checkpoint(3, "ours")).await.expect("saved");
+    let record = CheckpointRecord { key: key.clone(), epoch: Epoch(9), saved: checkpoint(17, "theirs") };
+    let refused = store.adopt(record).await;
+    assert!(
+        matches!(&refused, Err(CheckpointError::Owned { owner, .. }) if owner == "holder"),
+        "{refused:?}"
+    );
+    assert_eq!(store.load(&key).await.expect("loads"), checkpoint(3, "ours"));
+    store.save(&key, epoch, checkpoint(4, "ours")).await.expect("the holder is still the owner");
+}
+
 /// One test for each law of a checkpoint store; `$fresh` is an async function that answers with an
 /// `Arc<dyn CheckpointStore>` of its own.
 ///
@@ -172,7 +246,8 @@ macro_rules! checkpoint_laws {
         $crate::checkpoint_laws! { @ $fresh;
             claim_gives_rising_epochs stale_epoch_is_refused lease_blocks_another_owner an_ended_lease_is_free
             a_released_lease_is_free_at_once removal_keeps_the_epoch save_is_read_back keys_are_apart
-            of_many_claims_one_wins
+            of_many_claims_one_wins everything_is_listed_in_order an_adopted_checkpoint_goes_on
+            a_held_checkpoint_is_not_adopted
         }
     };
     (@ $fresh:expr; $($law:ident)*) => {$(

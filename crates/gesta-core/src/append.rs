@@ -109,20 +109,7 @@ impl AppendBatch {
 /// Answers with the event's size in bytes, or a little more: metadata is made into JSON only if it may be too large.
 fn validate_event(event: &NewEvent) -> Result<usize, Invalid> {
     let id = event.id;
-    let text =
-        |text: &str, most| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
-    if !text(&event.event_type, limits::EVENT_TYPE_BYTES) {
-        return Err(Invalid::EventType { id });
-    }
-    if !text(&event.content_type, limits::CONTENT_TYPE_BYTES) {
-        return Err(Invalid::ContentType { id });
-    }
-    if event.schema_version == 0 {
-        return Err(Invalid::SchemaVersion { id });
-    }
-    if event.data.len() > limits::EVENT_DATA_BYTES {
-        return Err(Invalid::DataTooLarge { id, bytes: event.data.len() });
-    }
+    validate_fields(id, &event.event_type, &event.content_type, event.schema_version, &event.data)?;
     // An id that takes the place of a missing correlation, too.
     let mut metadata = 64 + event.metadata.json_bytes_at_most();
     if metadata > limits::METADATA_BYTES {
@@ -132,6 +119,31 @@ fn validate_event(event: &NewEvent) -> Result<usize, Invalid> {
         }
     }
     Ok(event.data.len() + metadata)
+}
+
+/// Refuses what an event may not have beside its metadata.
+pub(crate) fn validate_fields(
+    id: Uuid,
+    event_type: &str,
+    content_type: &str,
+    schema_version: u32,
+    data: &[u8],
+) -> Result<(), Invalid> {
+    let text =
+        |text: &str, most| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
+    if !text(event_type, limits::EVENT_TYPE_BYTES) {
+        return Err(Invalid::EventType { id });
+    }
+    if !text(content_type, limits::CONTENT_TYPE_BYTES) {
+        return Err(Invalid::ContentType { id });
+    }
+    if schema_version == 0 {
+        return Err(Invalid::SchemaVersion { id });
+    }
+    if data.len() > limits::EVENT_DATA_BYTES {
+        return Err(Invalid::DataTooLarge { id, bytes: data.len() });
+    }
+    Ok(())
 }
 
 /// Where an append put its events.

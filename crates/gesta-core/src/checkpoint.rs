@@ -30,6 +30,20 @@ pub trait CheckpointStore: Send + Sync {
 
     /// Forgets a checkpoint. Its next claim gets a higher epoch all the same.
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError>;
+
+    /// What is kept, in the order of tenant and name byte by byte: at most `limit` records behind the key `after`.
+    /// A removed checkpoint and one that was only claimed are among them, for their epoch.
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError>;
+
+    /// Takes over what another store has kept. Every epoch that was given out before, here or there, is stale
+    /// afterwards, and the checkpoint is free. Refused as [`CheckpointError::Owned`] under somebody's lease.
+    ///
+    /// The events up to its position must be in the log beside it first, as for any save.
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError>;
 }
 
 /// The durable name of a processor of a tenant.
@@ -68,6 +82,17 @@ pub struct Checkpoint {
     pub position: Position,
     /// The processor's own; at most 16 MiB.
     pub state: Bytes,
+}
+
+/// A checkpoint as it is kept, apart from its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointRecord {
+    /// Which one.
+    pub key: CheckpointKey,
+    /// The epoch that was given out last; 0 for none.
+    pub epoch: Epoch,
+    /// What was saved last.
+    pub saved: Checkpoint,
 }
 
 /// A lease with its epoch, and where to go on.

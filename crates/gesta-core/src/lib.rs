@@ -29,6 +29,7 @@ mod append;
 mod catalog;
 mod checkpoint;
 mod clock;
+mod copy;
 mod envelope;
 mod event;
 mod filter;
@@ -53,10 +54,14 @@ pub use append::{
     StreamAppend, decide,
 };
 pub use catalog::{ListStreams, StreamCatalog, StreamInfo};
-pub use checkpoint::{Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use copy::{CopyError, CopyTarget, continues, validate_recorded};
 pub use envelope::{
     EnvelopeDecoder, EnvelopeError, FORMAT as ENVELOPE_FORMAT, decode_envelope, encode_envelope,
+    encode_recorded,
 };
 pub use event::{ContentType, EventType, NewEvent, RecordedEvent};
 pub use filter::Filter;

@@ -16,5 +16,7 @@ pub const METADATA_BYTES: usize = 64 * 1024;
 pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Most events of one batch.
 pub const BATCH_EVENTS: usize = 500;
+/// Most recorded events that a copy hands over at a time.
+pub const COPY_EVENTS: usize = 5_000;
 /// Most events of one page on the wire.
 pub const PAGE_EVENTS: usize = 1_000;

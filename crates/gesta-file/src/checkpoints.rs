@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Clock, Epoch, Position, Timestamp,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock, Epoch,
+    Position, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -70,10 +71,7 @@ impl CheckpointStore for Checkpoints {
         epoch: Epoch,
         saved: Checkpoint,
     ) -> Result<(), CheckpointError> {
-        if saved.state.len() > STATE_BYTES {
-            let reason = format!("a state of {} bytes is over {STATE_BYTES}", saved.state.len());
-            return Err(CheckpointError::Unavailable { reason });
-        }
+        too_large(&saved)?;
         let key = key.clone();
         self.state.write(move |connection| save(connection, &key, epoch, &saved)).await?
     }
@@ -96,6 +94,30 @@ impl CheckpointStore for Checkpoints {
         };
         self.state.write(work).await?
     }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        let after = after.cloned();
+        self.state.read(move |connection| page(connection, after.as_ref(), limit)).await?
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        too_large(&record.saved)?;
+        let now = self.clock.now();
+        self.state.write_durable(move |connection| adopt(connection, &record, now)).await?
+    }
+}
+
+/// Refuses a state beyond what is promised.
+fn too_large(saved: &Checkpoint) -> Result<(), CheckpointError> {
+    if saved.state.len() <= STATE_BYTES {
+        return Ok(());
+    }
+    let reason = format!("a state of {} bytes is over {STATE_BYTES}", saved.state.len());
+    Err(CheckpointError::Unavailable { reason })
 }
 
 /// Who wants a checkpoint, and for how long.
@@ -114,15 +136,12 @@ impl Bid {
             Ok(lease) => lease,
             Err(unusable) => return Ok(Err(unusable)),
         };
-        match lease.owner.as_deref().filter(|_| self.now < lease.until) {
+        match lease.holder(self.now) {
             None => Ok(Ok(None)),
             Some(owner) if owner == self.owner => {
                 self.hold(connection, lease.epoch).map(|claim| Ok(Some(claim)))
             }
-            Some(owner) => {
-                let remaining = lease.until.since(self.now);
-                Ok(Err(CheckpointError::Owned { key: self.key.clone(), owner: owner.to_owned(), remaining }))
-            }
+            Some(_) => Ok(Err(lease.owned(&self.key, self.now))),
         }
     }
 
@@ -174,6 +193,17 @@ impl Lease {
                 reason: format!("the epoch of {key} in state.db is damaged; put the file back from a backup"),
             }),
         })
+    }
+
+    /// Who holds the checkpoint now.
+    fn holder(&self, now: Timestamp) -> Option<&str> {
+        self.owner.as_deref().filter(|_| now < self.until)
+    }
+
+    /// Tells who holds it.
+    fn owned(self, key: &CheckpointKey, now: Timestamp) -> CheckpointError {
+        let (owner, remaining) = (self.owner.unwrap_or_default(), self.until.since(now));
+        CheckpointError::Owned { key: key.clone(), owner, remaining }
     }
 
     /// Writes the row, with the checksum of the epoch: owner and time may be lost, an epoch may not.
@@ -270,6 +300,11 @@ pub(crate) fn save(
     if let Err(refused) = holds(connection, key, epoch)? {
         return Ok(Err(refused));
     }
+    put(connection, key, saved).map(Ok)
+}
+
+/// Writes the row of a checkpoint.
+fn put(connection: &Connection, key: &CheckpointKey, saved: &Checkpoint) -> rusqlite::Result<()> {
     let (tenant, name) = (key.tenant.as_str(), &key.name);
     let sum = checkpoint_sum(tenant, name, saved.position, &saved.state);
     let position = saved.position.get().cast_signed();
@@ -280,7 +315,51 @@ pub(crate) fn save(
         &saved.state[..],
         sum
     ])?;
-    Ok(Ok(()))
+    Ok(())
+}
+
+/// Writes what another store has kept, free, and under an epoch that nobody was given.
+fn adopt(
+    connection: &Connection,
+    record: &CheckpointRecord,
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), CheckpointError>> {
+    let lease = match Lease::find(connection, &record.key)? {
+        Ok(lease) if lease.holder(now).is_some() => return Ok(Err(lease.owned(&record.key, now))),
+        Ok(lease) => lease,
+        Err(unusable) => return Ok(Err(unusable)),
+    };
+    let free = Lease { epoch: lease.epoch.max(record.epoch.0) + 1, ..Lease::default() };
+    free.save(connection, &record.key)?;
+    put(connection, &record.key, &record.saved).map(Ok)
+}
+
+/// What is kept behind a key, in order. Every checkpoint has a lease's row, which outlives it.
+fn page(
+    connection: &Connection,
+    after: Option<&CheckpointKey>,
+    limit: usize,
+) -> rusqlite::Result<Result<Vec<CheckpointRecord>, CheckpointError>> {
+    let (tenant, name) = after.map_or(("", ""), |after| (after.tenant.as_str(), after.name.as_str()));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(include_str!("sql/list_claimed.sql"))?;
+    let names = statement.query_map(params![tenant, name, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let names = names.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+    let mut records = Vec::with_capacity(names.len());
+    for (tenant, name) in names {
+        let Ok(tenant) = tenant.parse() else {
+            let reason = format!("tenant {tenant:?} in state.db is damaged; put the file back from a backup");
+            return Ok(Err(CheckpointError::Unavailable { reason }));
+        };
+        let key = CheckpointKey::new(tenant, name);
+        let epoch = match Lease::find(connection, &key)? {
+            Ok(lease) => Epoch(lease.epoch),
+            Err(unusable) => return Ok(Err(unusable)),
+        };
+        let saved = find(connection, &key)?;
+        records.push(CheckpointRecord { key, epoch, saved });
+    }
+    Ok(Ok(records))
 }
 
 /// The checksum of a checkpoint's row; the name is in it, so that no row can stand for another.

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use gesta::{ProcessorOptions, Processors, Projection, ProjectionError, Rows, Table};
 use gesta_core::{
-    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch, EventStore,
-    ExpectedVersion, Filter, NewEvent, Position, ReadAll, RecordedEvent, SystemClock, Tenant,
+    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
+    EventStore, ExpectedVersion, Filter, NewEvent, Position, ReadAll, RecordedEvent, SystemClock, Tenant,
     read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
     values,
 };
@@ -113,6 +113,18 @@ impl CheckpointStore for Slow {
 
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         self.0.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.0.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.0.adopt(record).await
     }
 }
 

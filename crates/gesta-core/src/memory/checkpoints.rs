@@ -9,7 +9,8 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Clock, Epoch, SystemClock, Timestamp,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock, Epoch,
+    SystemClock, Timestamp,
 };
 
 /// Checkpoints in memory: keep every law but durability.
@@ -92,6 +93,34 @@ impl CheckpointStore for MemoryCheckpoints {
             // The epoch stays, so that a zombie of the removed processor is still told apart.
             *row = Row { epoch: row.epoch + 1, ..Row::default() };
         }
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        let rows = self.rows();
+        let mut keys: Vec<_> = rows.keys().filter(|key| after.is_none_or(|after| after < key)).collect();
+        keys.sort_unstable();
+        let record = |key: &CheckpointKey| CheckpointRecord {
+            key: key.clone(),
+            epoch: Epoch(rows[key].epoch),
+            saved: rows[key].saved.clone(),
+        };
+        Ok(keys.into_iter().take(limit).map(record).collect())
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        let now = self.clock.now();
+        let mut rows = self.rows();
+        let row = rows.entry(record.key.clone()).or_default();
+        if let Some((owner, until)) = row.lease.as_ref().filter(|(_, until)| now < *until) {
+            let (owner, remaining) = (owner.clone(), until.since(now));
+            return Err(CheckpointError::Owned { key: record.key, owner, remaining });
+        }
+        *row = Row { epoch: row.epoch.max(record.epoch.0) + 1, lease: None, saved: record.saved };
         Ok(())
     }
 }

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    AppendBatch, AppendError, Appended, AppendedEvent, Capabilities, Clock, Decision, Direction, Durability,
-    DurabilityClass, EventStore, EventStream, Incarnation, ListStreams, LogHead, Position, ReadAll,
-    ReadError, ReadStream, RecordedEvent, StoredView, StreamCatalog, StreamId, StreamInfo, SystemClock,
-    Tenant, Timestamp, Version, Wakeups, append::decide,
+    AppendBatch, AppendError, Appended, AppendedEvent, Capabilities, Clock, CopyError, CopyTarget, Decision,
+    Direction, Durability, DurabilityClass, EventStore, EventStream, Incarnation, ListStreams, LogHead,
+    Position, ReadAll, ReadError, ReadStream, RecordedEvent, StoredView, StreamCatalog, StreamId, StreamInfo,
+    SystemClock, Tenant, Timestamp, Version, Wakeups, append::decide, continues, validate_recorded,
 };
 
 /// An event store in memory: keeps every law but durability.
@@ -72,11 +72,8 @@ impl Log {
         let recorded_at = self.events.last().map_or(now, |last| last.recorded_at.max(now));
         let mut placed = Vec::with_capacity(versions.len());
         for ((stream, event), version) in batch.events().zip(versions) {
-            let at = self.events.len();
-            let position = Position::new(at as u64 + 1);
-            self.ids.insert((batch.tenant.clone(), event.id), at);
-            self.streams.entry((batch.tenant.clone(), stream.clone())).or_default().push(at);
-            self.events.push(RecordedEvent {
+            let position = Position::new(self.events.len() as u64 + 1);
+            self.push(RecordedEvent {
                 id: event.id,
                 tenant: batch.tenant.clone(),
                 stream: stream.clone(),
@@ -92,6 +89,13 @@ impl Log {
             placed.push(AppendedEvent { id: event.id, version: *version, position, recorded_at });
         }
         placed
+    }
+
+    fn push(&mut self, event: RecordedEvent) {
+        let at = self.events.len();
+        self.ids.insert((event.tenant.clone(), event.id), at);
+        self.streams.entry((event.tenant.clone(), event.stream.clone())).or_default().push(at);
+        self.events.push(event);
     }
 }
 
@@ -145,6 +149,20 @@ impl EventStore for MemoryStore {
             dense_positions: true,
             relaxed: true,
         }
+    }
+}
+
+#[async_trait]
+impl CopyTarget for MemoryStore {
+    async fn append_recorded(&self, events: Vec<RecordedEvent>) -> Result<Position, CopyError> {
+        let mut log = self.log();
+        validate_recorded(&events, Position::new(log.events.len() as u64))?;
+        let last = log.events.last().map_or(Timestamp::from_micros(i64::MIN), |last| last.recorded_at);
+        continues(&events, last, &mut *log)?;
+        events.into_iter().for_each(|event| log.push(event));
+        let head = Position::new(log.events.len() as u64);
+        self.head.send_replace(head);
+        Ok(head)
     }
 }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use gesta_conformance::{checkpoint_laws, snapshot_laws};
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch, Snapshot, SnapshotError,
-    SnapshotStore, StreamId, Tenant,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch, Snapshot,
+    SnapshotError, SnapshotStore, StreamId, Tenant,
 };
 use gesta_file::FileStore;
 
@@ -52,6 +52,18 @@ impl CheckpointStore for InFolder<dyn CheckpointStore> {
 
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         self.beside.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.beside.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.beside.adopt(record).await
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use gesta_conformance::{checkpoint_laws, read_model_laws, read_models};
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
     read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
 };
 use gesta_file::{FileStore, Options, read_models_in_memory};
@@ -53,6 +53,18 @@ impl CheckpointStore for Wrapped {
 
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         self.inner.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.inner.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.inner.adopt(record).await
     }
 }
 

@@ -13,9 +13,9 @@ use async_trait::async_trait;
 use gesta::{Delivery, DeliveryId, GroupDefinition, Groups, Pull, Start};
 use gesta_core::{
     AppendBatch, AppendError, Appended, Capabilities, Checkpoint, CheckpointError, CheckpointKey,
-    CheckpointStore, Claim, Clock, Epoch, EventStore, EventStream, ExpectedVersion, Filter, LogHead,
-    MemoryCheckpoints, MemoryStore, Metadata, NewEvent, Position, Priority, ReadAll, ReadError, ReadStream,
-    Tenant, Timestamp, Wakeups,
+    CheckpointRecord, CheckpointStore, Claim, Clock, Epoch, EventStore, EventStream, ExpectedVersion, Filter,
+    LogHead, MemoryCheckpoints, MemoryStore, Metadata, NewEvent, Position, Priority, ReadAll, ReadError,
+    ReadStream, Tenant, Timestamp, Wakeups,
 };
 use tokio::time::Instant;
 
@@ -236,5 +236,17 @@ impl CheckpointStore for Fuse<MemoryCheckpoints> {
     }
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         self.pass(self.inner.remove(key)).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.inner.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.inner.adopt(record).await
     }
 }

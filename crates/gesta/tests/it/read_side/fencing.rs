@@ -2,7 +2,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Epoch,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
     read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
 };
 
@@ -51,6 +51,18 @@ impl CheckpointStore for Faraway {
 
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         self.inner.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.inner.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.inner.adopt(record).await
     }
 }
 
