@@ -61,10 +61,13 @@ use crate::{
 mod execute;
 mod execute_error;
 mod fold;
+mod observer;
 mod settle;
 
 pub use execute_error::ExecuteError;
 pub(crate) use fold::{Folded, Last};
+use observer::Told;
+pub use observer::{Observer, Seen};
 
 /// How often a command decides, the first time included, unless set.
 const ATTEMPTS: u32 = 3;
@@ -81,6 +84,7 @@ pub struct Repository<A: Aggregate> {
     snapshots: Option<Snapshots<A>>,
     clock: Arc<dyn Clock>,
     attempts: u32,
+    told: Told,
 }
 
 /// An aggregate as it is at a version.
@@ -164,6 +168,7 @@ impl<A: Aggregate> Repository<A> {
             clock: Arc::new(SystemClock),
             attempts: ATTEMPTS,
             snapshots: None,
+            told: Told::default(),
         }
     }
 
@@ -197,6 +202,13 @@ impl<A: Aggregate> Repository<A> {
     /// The same, deciding so often when other writers come first, the first time included; at least once.
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
+        self
+    }
+
+    /// The same, telling this observer what happens: how long streams are when commands decide, and what becomes of
+    /// snapshots. A server's telemetry is one.
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.told = Told::of(observer);
         self
     }
 
@@ -257,6 +269,7 @@ impl<A: Aggregate> Clone for Repository<A> {
             clock: self.clock.clone(),
             attempts: self.attempts,
             snapshots: self.snapshots.clone(),
+            told: self.told.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@ use gesta_core::{
     AppendBatch, Appended, AppendedEvent, Conflict, ExpectedVersion, NewEvent, StreamId, Timestamp, Version,
 };
 
-use super::{ExecuteError, Executed, Repository, fold::Folded, settle::Settled};
+use super::{ExecuteError, Executed, Repository, Seen, fold::Folded, settle::Settled};
 use crate::{
     aggregate::{Aggregate, Context, Rejection, stream_of},
     command::Command,
@@ -60,6 +60,7 @@ impl<A: Aggregate> Repository<A> {
 
     async fn attempt(&self, request: &Request<'_, A>) -> Result<Attempt<A>, ExecuteError<A::Rejection>> {
         let folded = self.fold(&request.command.tenant, request.stream).await?;
+        self.tell(Seen::Decided { version: folded.version });
         let events = match request.decide(&folded) {
             Ok(events) if !events.is_empty() => events,
             // Only now is it worth a look whether the command took effect before: that is rare, and a look is a read.

@@ -4,9 +4,10 @@ use futures_util::TryStreamExt;
 use gesta_core::{EventStream, ReadStream, RecordedEvent, StreamId, Tenant, Timestamp, Version};
 use uuid::Uuid;
 
-use super::{LoadError, Loaded, Repository};
+use super::{LoadError, Loaded, Repository, Seen};
 use crate::{
     aggregate::{Aggregate, Context},
+    snapshot::NotSaved,
     upcast::Upcasters,
 };
 
@@ -111,8 +112,11 @@ impl<A: Aggregate> Repository<A> {
 
     /// Saves a snapshot if the last one is far enough behind.
     pub(crate) async fn save_if_due(&self, tenant: &Tenant, stream: &StreamId, folded: &mut Folded<A>) {
-        if let Some(snapshots) = &self.snapshots {
-            snapshots.save_if_due(tenant, stream, folded).await;
+        let Some(snapshots) = &self.snapshots else { return };
+        match snapshots.save_if_due(tenant, stream, folded).await {
+            None => {}
+            Some(Ok(())) => self.tell(Seen::SnapshotSaved),
+            Some(Err(NotSaved)) => self.tell(Seen::SnapshotFailed),
         }
     }
 
@@ -124,14 +128,24 @@ impl<A: Aggregate> Repository<A> {
         usable: impl Fn(&Folded<A>) -> bool + Send,
     ) -> Result<Folded<A>, LoadError> {
         let Some(snapshots) = &self.snapshots else { return Ok(Folded::empty()) };
-        let saved = snapshots.load(tenant, stream).await.filter(usable);
+        let Ok(saved) = snapshots.load(tenant, stream).await else {
+            self.tell(Seen::SnapshotPassedOver);
+            return Ok(Folded::empty());
+        };
+        let saved = saved.filter(usable);
         let (Some(saved), Some(last)) = (&saved, saved.as_ref().and_then(|saved| saved.last)) else {
             return Ok(Folded::empty());
         };
         // A log put back from a backup may have gone another way since: then its event there is another one.
         let before = Version::new(saved.version.get().saturating_sub(1));
         let there = self.events(tenant, stream, before, saved.version).try_next().await?;
-        Ok(if there.is_some_and(|event| event.id == last.id) { saved.clone() } else { Folded::empty() })
+        let here = there.is_some_and(|event| event.id == last.id);
+        self.tell(if here { Seen::SnapshotUsed } else { Seen::SnapshotPassedOver });
+        Ok(if here { saved.clone() } else { Folded::empty() })
+    }
+
+    pub(super) fn tell(&self, seen: Seen) {
+        self.told.tell(A::CATEGORY, seen);
     }
 
     pub(crate) fn events(

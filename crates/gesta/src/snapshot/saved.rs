@@ -28,6 +28,12 @@ pub(crate) struct Snapshots<A> {
     read: fn(&Snapshot) -> Result<Folded<A>, serde_json::Error>,
 }
 
+/// There may be a snapshot, but it cannot be used.
+pub(crate) struct Unusable;
+
+/// A snapshot was due and is not saved.
+pub(crate) struct NotSaved;
+
 /// What a snapshot holds.
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -45,39 +51,51 @@ impl<A: Aggregate + Serialize + DeserializeOwned> Snapshots<A> {
 }
 
 impl<A: Aggregate> Snapshots<A> {
-    /// The latest snapshot of this shape. A snapshot that cannot be used is no snapshot.
-    pub(crate) async fn load(&self, tenant: &Tenant, stream: &StreamId) -> Option<Folded<A>> {
+    /// The latest snapshot of this shape.
+    pub(crate) async fn load(
+        &self,
+        tenant: &Tenant,
+        stream: &StreamId,
+    ) -> Result<Option<Folded<A>>, Unusable> {
         let asked = timeout(PATIENCE, self.store.load(tenant, stream, &self.fingerprint)).await;
         let found = match answered(asked) {
-            Ok(found) => found?,
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
             Err(reason) => {
                 tracing::warn!(%stream, reason, "no snapshot can be loaded; its events are folded instead");
-                return None;
+                return Err(Unusable);
             }
         };
-        (self.read)(&found)
-            .inspect_err(|error| {
-                let (version, reason) = (found.version.get(), Unreadable(error));
+        (self.read)(&found).map(Some).map_err(|error| {
+                let (version, reason) = (found.version.get(), Unreadable(&error));
                 tracing::warn!(%stream, version, %reason, "a snapshot cannot be read; its events are folded instead");
-            })
-            .ok()
+            Unusable
+        })
     }
 
-    /// Saves a state that is far enough from the last snapshot, and removes the oldest. Failing is logged only.
-    pub(crate) async fn save_if_due(&self, tenant: &Tenant, stream: &StreamId, folded: &mut Folded<A>) {
+    /// Saves a state that is far enough from the last snapshot, and removes the oldest. `None` if it is not yet. Failing is
+    /// logged.
+    pub(crate) async fn save_if_due(
+        &self,
+        tenant: &Tenant,
+        stream: &StreamId,
+        folded: &mut Folded<A>,
+    ) -> Option<Result<(), NotSaved>> {
         if !self.policy.is_due(folded.version.get(), folded.snapshot.get()) {
-            return;
+            return None;
         }
-        match self.save(tenant, stream, folded).await {
+        Some(match self.save(tenant, stream, folded).await {
             Ok(()) => {
                 tracing::debug!(%stream, version = folded.version.get(), "a snapshot is saved");
                 folded.snapshot = folded.version;
+                Ok(())
             }
             Err(reason) => {
                 let version = folded.version.get();
                 tracing::warn!(%stream, version, reason, "no snapshot can be saved; the next one may");
+                Err(NotSaved)
             }
-        }
+        })
     }
 
     async fn save(&self, tenant: &Tenant, stream: &StreamId, folded: &Folded<A>) -> Result<(), String> {

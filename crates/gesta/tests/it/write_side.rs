@@ -5,6 +5,7 @@ mod concert;
 mod contention;
 mod faulty;
 mod honesty;
+mod observed;
 mod pages;
 mod past;
 #[allow(dead_code)]
