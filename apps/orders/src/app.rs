@@ -6,8 +6,7 @@ use gesta::{
     Aggregate, Aggregates, OnFailure, ProcessorOptions, Processors, ProcessorsError, Repository,
     aggregate::RegisterError, snapshot::SnapshotPolicy,
 };
-use gesta_core::{EventStore, SystemClock};
-use gesta_file::FileStore;
+use gesta_core::{SystemClock, read_model::ReadModelStore};
 use gesta_server::{Backend, Config, Server};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -42,7 +41,7 @@ pub struct Watching {
 #[non_exhaustive]
 pub enum AppError {
     /// Read models need a database beside the log.
-    #[error("the backend offers no read models: use the file store")]
+    #[error("the backend offers no read models: use a store that does, such as the file store")]
     NoReadModels,
     /// Two aggregates cannot be told apart.
     #[error("the aggregates cannot be looked at: {0}")]
@@ -52,7 +51,7 @@ pub enum AppError {
     Processors(#[from] ProcessorsError),
 }
 
-/// The application on this backend, which has to be a file store: read models live in its database.
+/// The application on this backend, which has to offer read models.
 ///
 /// ```no_run
 /// use gesta_file::Options;
@@ -66,19 +65,19 @@ pub enum AppError {
 /// # Ok(()) }
 /// ```
 pub async fn app(backend: Backend, config: Config) -> Result<Application, AppError> {
-    let file = backend.file_store().ok_or(AppError::NoReadModels)?;
-    let (store, metrics) = (backend.store(), Metrics::new());
-    let processors = processors(&file, &store, Some(&metrics)).await?;
-    let (orders, customers) = (repository::<Order>(&file, &store), repository::<Customer>(&file, &store));
+    let (read_models, metrics) = (read_models(&backend)?, Metrics::new());
+    let processors = processors(&backend, Some(&metrics)).await?;
+    let orders = repository::<Order>(&backend);
+    let customers = repository::<Customer>(&backend);
     let mut aggregates = Aggregates::new();
     aggregates.register(orders.clone())?;
     aggregates.register(customers.clone())?;
     let parts = http::Parts {
-        store: Arc::clone(&store),
+        store: backend.store(),
         orders,
         customers,
         processors: Arc::clone(&processors),
-        read_models: file.read_models(),
+        read_models,
         metrics: metrics.clone(),
     };
     let watch = Watching { _watch: Watch::begin(metrics.clone(), Arc::clone(&processors)) };
@@ -91,26 +90,31 @@ pub async fn app(backend: Backend, config: Config) -> Result<Application, AppErr
     Ok(Application { server, processors, watch })
 }
 
-/// Loads and appends, with a snapshot every hundred events.
-pub(crate) fn repository<A: Aggregate + Serialize + DeserializeOwned>(
-    file: &FileStore,
-    store: &Arc<dyn EventStore>,
-) -> Repository<A> {
-    Repository::new(Arc::clone(store)).with_snapshots(file.snapshots(), SnapshotPolicy::default())
+/// The database that the read models are in.
+pub(crate) fn read_models(backend: &Backend) -> Result<Arc<dyn ReadModelStore>, AppError> {
+    backend.read_models().ok_or(AppError::NoReadModels)
+}
+
+/// Loads and appends, with a snapshot every hundred events where they are kept.
+pub(crate) fn repository<A: Aggregate + Serialize + DeserializeOwned>(backend: &Backend) -> Repository<A> {
+    let repository = Repository::new(backend.store());
+    match backend.snapshots() {
+        Some(snapshots) => repository.with_snapshots(snapshots, SnapshotPolicy::default()),
+        None => repository,
+    }
 }
 
 /// What maintains the read models. An event that cannot be projected is left out by a recorded decision: one order is
 /// then wrong until it is mended, and all others go on.
 pub(crate) async fn processors(
-    file: &FileStore,
-    store: &Arc<dyn EventStore>,
+    backend: &Backend,
     metrics: Option<&Metrics>,
-) -> Result<Arc<Processors>, ProcessorsError> {
+) -> Result<Arc<Processors>, AppError> {
     let unseen = Metrics::new();
     let metrics = metrics.unwrap_or(&unseen);
     let options = || ProcessorOptions { on_failure: OnFailure::Skip, ..ProcessorOptions::default() };
-    let processors = Processors::new(Arc::clone(store), file.checkpoints(), Arc::new(SystemClock), "orders")
-        .with_read_models(file.read_models());
+    let processors = Processors::new(backend.store(), backend.checkpoints(), Arc::new(SystemClock), "orders")
+        .with_read_models(read_models(backend)?);
     processors.add_projection(Measured::new(OrderReadModelProjection, metrics), options()).await?;
     processors.add_projection(Measured::new(OrdersByCustomerProjection, metrics), options()).await?;
     processors.add_projection(Measured::new(OrdersByStatusProjection, metrics), options()).await?;

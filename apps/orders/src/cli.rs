@@ -8,7 +8,8 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use gesta_server::{Config, Running, telemetry::logs};
+use gesta_file::Options;
+use gesta_server::{Backend, Config, Running, telemetry::logs};
 use orders::Watching;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -63,7 +64,9 @@ impl Cli {
         match self.verb {
             Verb::Serve { data, listen, metrics_listen } => serve(data, listen, metrics_listen).await,
             Verb::Import { file, data, output } => {
-                let report = orders::import::import(&file, &data).await.map_err(|error| error.to_string())?;
+                let opened = Backend::file(data, Options::default());
+                let report =
+                    orders::import::import(&file, opened).await.map_err(|error| error.to_string())?;
                 let told = match output {
                     Output::Text => report.to_string(),
                     Output::Json => serde_json::to_string(&report).map_err(|error| error.to_string())?,

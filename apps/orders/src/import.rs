@@ -6,16 +6,16 @@
 //!
 //! Times without an offset are taken as UTC.
 
-use std::{collections::BTreeMap, fs::File, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs::File, future::Future, io, path::Path};
 
 use futures_util::{StreamExt, stream};
 use gesta::{Command, Processors, Rejection, Repository, WaitError, repository::ExecuteError};
-use gesta_core::{EventStore, Metadata, Position, read_model::ReadModelError};
-use gesta_file::{FileStore, Options};
+use gesta_core::{Metadata, Position, read_model::ReadModelError};
+use gesta_server::{Backend, ServeError};
 use uuid::Uuid;
 
 use crate::{
-    app::{processors, repository},
+    app::{processors, read_models, repository},
     domain::order::{Order, OrderRejection},
     http::PATIENCE,
 };
@@ -40,15 +40,12 @@ pub enum ImportError {
     /// The file cannot be read; nothing was imported.
     #[error(transparent)]
     Unreadable(#[from] UnreadableFile),
-    /// The data folder cannot be opened.
-    #[error(
-        "the data folder {folder} cannot be opened: {reason}; an import works on the folder itself, so stop the server first"
-    )]
-    Folder {
-        /// Which folder.
-        folder: String,
+    /// The store cannot be opened.
+    #[error("{source}{}", remedy(source))]
+    Open {
         /// Why.
-        reason: String,
+        #[from]
+        source: ServeError,
     },
     /// The store does not take commands any more. What was taken stays; the same import again goes on.
     #[error("order {order_id} could not be imported: {reason}; run the same import again to go on")]
@@ -63,28 +60,33 @@ pub enum ImportError {
     ReadModels(String),
 }
 
-/// Imports a file into a data folder that no server has open.
+/// An import works on the store itself, and a folder is one process's.
+fn remedy(error: &ServeError) -> &'static str {
+    match error {
+        ServeError::Folder { .. } => "; an import works on the folder itself, so stop the server first",
+        _ => "",
+    }
+}
+
+/// Imports a file into a store, which is opened once the file has been read, and closed at the end.
 ///
-/// Fails on a file or a folder that cannot be read, before anything is sent. Commands that the rules refuse are no
+/// Fails on a file or a store that cannot be read, before anything is sent. Commands that the rules refuse are no
 /// failure: the report names them.
-pub async fn import(path: &Path, data: &Path) -> Result<ImportReport, ImportError> {
+pub async fn import(
+    path: &Path,
+    opened: impl Future<Output = Result<Backend, ServeError>>,
+) -> Result<ImportReport, ImportError> {
     let input = File::open(path).map_err(|error| UnreadableFile::File { reason: error.to_string() })?;
     let rows = file::read(io::BufReader::new(input))?;
     let plans = plan::plans(&rows)?;
-    let store = open(data)?;
-    let report = send_all(&store, &plans, rows.len()).await;
-    store.close().await;
+    let backend = opened.await?;
+    let report = send_all(&backend, &plans, rows.len()).await;
+    backend.close().await?;
     report
 }
 
-fn open(data: &Path) -> Result<FileStore, ImportError> {
-    let unusable = |reason: String| ImportError::Folder { folder: data.display().to_string(), reason };
-    FileStore::open(data, Options::default()).map_err(|error| unusable(error.to_string()))
-}
-
-async fn send_all(file: &FileStore, plans: &[Plan], rows: usize) -> Result<ImportReport, ImportError> {
-    let store: Arc<dyn EventStore> = Arc::new(file.clone());
-    let orders = repository::<Order>(file, &store);
+async fn send_all(backend: &Backend, plans: &[Plan], rows: usize) -> Result<ImportReport, ImportError> {
+    let orders = repository::<Order>(backend);
     let mut report = ImportReport::of(plans, rows);
     let sent = stream::iter(plans).map(|plan| send(&orders, plan)).buffered(AT_ONCE);
     let mut sent = std::pin::pin!(sent);
@@ -92,9 +94,9 @@ async fn send_all(file: &FileStore, plans: &[Plan], rows: usize) -> Result<Impor
         report.take(outcomes?);
     }
     let lost = |error: &dyn std::fmt::Display| ImportError::ReadModels(error.to_string());
-    let processors = processors(file, &store, None).await.map_err(|error| lost(&error))?;
+    let processors = processors(backend, None).await.map_err(|error| lost(&error))?;
     processors.start_all().await.map_err(|error| lost(&error))?;
-    let told = tell(file, &store, &processors, plans).await;
+    let told = tell(backend, &processors, plans).await;
     processors.shutdown().await;
     report.read_models = told?;
     Ok(report)
@@ -141,18 +143,13 @@ async fn send<'a>(orders: &Repository<Order>, plan: &'a Plan) -> Result<Vec<Outc
 }
 
 /// What the read models say of the orders of the file, once they have seen them all.
-async fn tell(
-    file: &FileStore,
-    store: &Arc<dyn EventStore>,
-    processors: &Processors,
-    plans: &[Plan],
-) -> Result<Totals, ImportError> {
+async fn tell(backend: &Backend, processors: &Processors, plans: &[Plan]) -> Result<Totals, ImportError> {
     let lost = |reason: String| ImportError::ReadModels(reason);
-    let head = store.head().await.map_err(|error| lost(error.to_string()))?;
+    let head = backend.store().head().await.map_err(|error| lost(error.to_string()))?;
     for name in crate::read_models::NAMES {
         catch_up(processors, name, head.position).await.map_err(|error| lost(error.to_string()))?;
     }
-    let read_models = file.read_models();
+    let read_models = read_models(backend).map_err(|error| lost(error.to_string()))?;
     let orders = plans.iter().map(|plan| plan.order_id);
     let told: Result<Totals, ReadModelError> = totals::of_read_models(&*read_models, orders).await;
     told.map_err(|error| lost(error.to_string()))

@@ -66,12 +66,18 @@ pub struct Health {
 /// How a store fares.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StoreHealth {
+    /// Which store it is: `memory`, `file` or `postgres`; empty when a server of an older release does not say.
+    #[serde(default)]
+    pub kind: String,
     /// The highest readable position.
     pub head: u64,
     /// The position up to which the log is indexed.
     pub indexed: u64,
     /// What an acknowledgement survives.
     pub durability: DurabilityGiven,
+    /// What makes the store keep less than it could, such as `synchronous_commit=off`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<String>,
     /// How many files the log has; absent in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segments: Option<u64>,

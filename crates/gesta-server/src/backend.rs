@@ -1,17 +1,12 @@
 //! What a server stands on: a store with all that belongs to it.
 
-use std::{
-    fs, io,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use gesta_core::{
-    AliasedStore, Aliases, CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, StreamCatalog,
+    AliasedStore, Aliases, CheckpointStore, EventStore, MemoryCheckpoints, MemorySnapshots, MemoryStore,
+    SnapshotStore, StreamCatalog, read_model::ReadModelStore,
 };
-use gesta_file::{FileStore, OpenError, Options, StoreStatus};
 
 use crate::{
     cursor::CursorKey,
@@ -19,7 +14,9 @@ use crate::{
     health::{Probe, StoreReport},
 };
 
-/// A store with all that belongs to it.
+mod file;
+
+/// A store with all that belongs to it: what a server and the program around it use, whichever store it is.
 pub struct Backend {
     /// The log.
     pub(crate) store: Arc<dyn EventStore>,
@@ -27,26 +24,31 @@ pub struct Backend {
     pub(crate) catalog: Arc<dyn StreamCatalog>,
     /// Where processors stopped.
     pub(crate) checkpoints: Arc<dyn CheckpointStore>,
+    /// Folded states.
+    snapshots: Option<Arc<dyn SnapshotStore>>,
+    /// Rows that commit together with checkpoints.
+    read_models: Option<Arc<dyn ReadModelStore>>,
     /// What cursors are sealed with.
     pub(crate) cursors: CursorKey,
     /// How the store is.
     pub(crate) probe: Probe,
-    /// Where its files are; `None` in memory.
+    /// Where it is, for people; never with a secret.
+    pub(crate) place: String,
+    /// Where its files are; `None` where there are none.
     pub(crate) folder: Option<PathBuf>,
-    /// The file store, if it is one.
-    file: Option<FileStore>,
     /// Closes the store, once nobody uses it any more.
     pub(crate) close: BoxFuture<'static, Result<(), String>>,
 }
 
 impl Backend {
-    /// Everything in memory, gone with the process: for tests and for trying things out.
+    /// Everything in memory, gone with the process: for tests and for trying things out. It has no read models.
     pub fn memory() -> Self {
         Self::of(Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()))
     }
 
     /// A store that the program has made already, with its checkpoints. Cursors end with the process; closing the
-    /// store is the program's matter.
+    /// store is the program's matter. Snapshots are kept in memory, and there are no read models unless
+    /// [`Backend::with_read_models`] adds them.
     pub fn of<S: EventStore + StreamCatalog + 'static>(
         store: Arc<S>,
         checkpoints: Arc<dyn CheckpointStore>,
@@ -56,45 +58,15 @@ impl Backend {
         Self {
             catalog: Arc::clone(&store) as Arc<dyn StreamCatalog>,
             checkpoints,
+            snapshots: Some(Arc::new(MemorySnapshots::default())),
+            read_models: None,
             cursors: CursorKey::random(),
             probe: Arc::new(move || StoreReport::working(wakeups.latest(), durability)),
+            place: "memory".into(),
             folder: None,
-            file: None,
             close: Box::pin(async { Ok(()) }),
             store,
         }
-    }
-
-    /// The file store in this folder, made if there is none. The folder is locked until the server stops.
-    ///
-    /// Fails when the folder cannot be used: in use, not writable, of a newer release, damaged.
-    pub async fn file(folder: impl Into<PathBuf>, options: Options) -> Result<Self, ServeError> {
-        let folder = folder.into();
-        let refused = |reason| ServeError::Folder { folder: folder.clone(), reason };
-        let place = folder.clone();
-        let open = move || {
-            make_private(&place);
-            FileStore::open(place, options)
-        };
-        let opened = tokio::task::spawn_blocking(open).await;
-        let store = opened
-            .map_err(|error| refused(error.to_string()))?
-            .map_err(|error| refused(with_remedy(&error)))?;
-        let cursors = CursorKey::open_or_make(&folder).map_err(|error| refused(error.to_string()))?;
-        let (probed, closed) = (store.clone(), store.clone());
-        Ok(Self {
-            catalog: Arc::new(store.clone()),
-            checkpoints: store.checkpoints(),
-            cursors,
-            probe: Arc::new(move || report(probed.status())),
-            folder: Some(folder),
-            file: Some(store.clone()),
-            close: Box::pin(async move {
-                closed.close().await;
-                closed.status().failure.map_or(Ok(()), Err)
-            }),
-            store: Arc::new(store),
-        })
     }
 
     /// The log, for what a program does beside the server.
@@ -102,10 +74,31 @@ impl Backend {
         Arc::clone(&self.store)
     }
 
-    /// The file store with all it offers (checkpoints, snapshots, read models); `None` on another backend. The server
-    /// closes it when it stops.
-    pub fn file_store(&self) -> Option<FileStore> {
-        self.file.clone()
+    /// Which streams there are.
+    pub fn catalog(&self) -> Arc<dyn StreamCatalog> {
+        Arc::clone(&self.catalog)
+    }
+
+    /// Where processors and groups stopped, and who runs them.
+    pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
+        Arc::clone(&self.checkpoints)
+    }
+
+    /// Folded states; `None` where they are not kept. The server closes the store they are in when it stops.
+    pub fn snapshots(&self) -> Option<Arc<dyn SnapshotStore>> {
+        self.snapshots.clone()
+    }
+
+    /// Rows that commit together with checkpoints; `None` on a backend without a database. The server closes it when it
+    /// stops.
+    pub fn read_models(&self) -> Option<Arc<dyn ReadModelStore>> {
+        self.read_models.clone()
+    }
+
+    /// The same with read models that lie elsewhere than the log.
+    pub fn with_read_models(mut self, read_models: Arc<dyn ReadModelStore>) -> Self {
+        self.read_models = Some(read_models);
+        self
     }
 
     /// The same, where whoever names one spelling of a type gets all of them. A server does this with the types of its
@@ -122,39 +115,11 @@ impl Backend {
         self.store = wrap(self.store);
         self
     }
-}
 
-/// Events are nobody else's to read. A folder that is there keeps its mode; one that cannot be made is refused by
-/// the store, which knows better why.
-fn make_private(folder: &Path) {
-    let _ = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-}
-
-fn report(status: StoreStatus) -> StoreReport {
-    StoreReport {
-        indexed: status.index_watermark,
-        failed: status.failure,
-        segments: Some(status.segments as u64),
-        bytes: Some(status.bytes),
-        ..StoreReport::working(status.head, status.durability)
+    /// Closes the store: for a program that makes no server of it.
+    ///
+    /// Fails when it does not close cleanly; what it acknowledged is safe all the same.
+    pub async fn close(self) -> Result<(), ServeError> {
+        self.close.await.map_err(|reason| ServeError::Close { reason })
     }
-}
-
-/// The store says what is wrong; what can be done about a folder is known here.
-fn with_remedy(error: &OpenError) -> String {
-    let kind = match error {
-        OpenError::Io { source, .. } => source.kind(),
-        _ => return error.to_string(),
-    };
-    let remedy = match kind {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; let this user write there, or choose another folder (GESTA_DATA, --data)"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "; that is no folder: choose another one (GESTA_DATA, --data)"
-        }
-        _ => "",
-    };
-    format!("{error}{remedy}")
 }

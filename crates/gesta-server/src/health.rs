@@ -21,6 +21,8 @@ const INDEX_LAG: u64 = 100_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct StoreReport {
+    /// Which store it is: `memory`, `file` or `postgres`.
+    pub kind: &'static str,
     /// The highest readable position.
     #[schema(value_type = u64)]
     pub head: Position,
@@ -30,6 +32,9 @@ pub struct StoreReport {
     /// What an acknowledgement survives.
     #[schema(value_type = String)]
     pub durability: DurabilityClass,
+    /// What makes it keep less than it could, such as `synchronous_commit=off`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<String>,
     /// Why the store takes no appends, and what to do; absent when it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
@@ -42,9 +47,10 @@ pub struct StoreReport {
 }
 
 impl StoreReport {
-    /// A store that works, fully indexed.
+    /// A store in memory that works, fully indexed.
     pub fn working(head: Position, durability: DurabilityClass) -> Self {
-        Self { head, indexed: head, durability, failed: None, segments: None, bytes: None }
+        let (kind, indexed) = ("memory", head);
+        Self { kind, head, indexed, durability, lowered: vec![], failed: None, segments: None, bytes: None }
     }
 }
 

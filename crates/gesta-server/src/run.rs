@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     embed::Server,
     error::ServeError,
+    health::StoreReport,
     listen, opening,
     rim::{Rim, Serving},
     telemetry::Telemetry,
@@ -72,10 +73,14 @@ pub struct Report {
     pub address: SocketAddr,
     /// Where the further listener for metrics and health is, if there is one.
     pub metrics: Option<SocketAddr>,
-    /// Where its data is; `None` in memory.
+    /// Where its data is, for people: a folder, host and database, or `memory`.
+    pub store: String,
+    /// The folder its data is in; `None` where it is in none.
     pub folder: Option<PathBuf>,
     /// What an acknowledgement survives.
     pub durability: DurabilityClass,
+    /// What makes the store keep less than it could, such as `synchronous_commit=off`.
+    pub lowered: Vec<String>,
     /// Whether there are keys.
     pub keys: bool,
 }
@@ -219,7 +224,7 @@ impl Running {
         (main, further): (TcpListener, Option<Further>),
         (routes, watched): (Router, Router),
     ) -> Result<Self, ServeError> {
-        let durability = backend.store.capabilities().durability;
+        let StoreReport { durability, lowered, .. } = (backend.probe)();
         let keys = !rim.authority.is_open();
         let watch = Watch(tokio::spawn(measure(Arc::clone(&engine.groups), Arc::clone(&rim.telemetry))));
         let further = further.map(|further| further.serve(rim.clone(), watched)).transpose()?;
@@ -227,8 +232,10 @@ impl Running {
         let report = Report {
             address: serving.address(),
             metrics: further.as_ref().map(Serving::address),
+            store: backend.place.clone(),
             folder: backend.folder.clone(),
             durability,
+            lowered,
             keys,
         };
         Ok(Self { report, serving, further, watch, engine, close: backend.close })
@@ -250,8 +257,8 @@ impl Running {
     }
 
     pub(crate) async fn until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Report { address, durability, keys, .. } = self.report;
-        tracing::info!(%address, ?durability, keys, "started");
+        let Report { address, durability, keys, store, lowered, .. } = &self.report;
+        tracing::info!(%address, store, ?durability, ?lowered, keys, "started");
         shutdown.await;
         tracing::info!("stopping");
         let stopped = self.stop().await;
@@ -286,9 +293,7 @@ impl Running {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, metrics, folder, durability, keys } = self;
-        let place =
-            folder.as_ref().map_or_else(|| "memory".to_owned(), |folder| folder.display().to_string());
+        let Self { address, metrics, store, durability, lowered, keys, .. } = self;
         let survives = match durability {
             DurabilityClass::Volatile => "events are gone with the process",
             DurabilityClass::Buffered => "an acknowledged event survives a kill, not a power cut",
@@ -297,7 +302,8 @@ impl fmt::Display for Report {
         };
         let who = if *keys { "callers with a key" } else { "everybody who reaches it, any tenant" };
         writeln!(f, "gesta {} on http://{address}", env!("CARGO_PKG_VERSION"))?;
-        writeln!(f, "  data      {place}: {survives}")?;
+        write!(f, "  data      {store}: {survives}")?;
+        if lowered.is_empty() { writeln!(f) } else { writeln!(f, " ({})", lowered.join(", ")) }?;
         if let Some(metrics) = metrics {
             writeln!(f, "  metrics   http://{metrics}/metrics")?;
         }

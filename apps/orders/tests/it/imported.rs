@@ -8,10 +8,14 @@ use std::{
 use futures_util::TryStreamExt;
 use gesta_core::{EventStore, ReadStream, Tenant};
 use gesta_file::{FileStore, Options};
-use gesta_server::Config;
-use orders::import::{ImportError, UnreadableFile, import};
+use gesta_server::{Backend, Config};
+use orders::import::{ImportError, ImportReport, UnreadableFile};
 
 use crate::running::Running;
+
+async fn import(file: &Path, folder: &Path) -> Result<ImportReport, ImportError> {
+    orders::import::import(file, Backend::file(folder, Options::default())).await
+}
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(name)

@@ -93,7 +93,6 @@ impl Application {
         let folder = tempfile::tempdir().expect("a folder");
         let running = runtime.block_on(async {
             let backend = Backend::file(folder.path(), Options::default()).await.expect("opens");
-            let file = backend.file_store().expect("it is one");
             let doors = Repository::<Door>::new(backend.store());
             let opened = |owner: &str| DoorEvent::Opened(Opened { owner: owner.into() });
             let commands = [opened("ada"), DoorEvent::Closed(Closed {}), opened("bob")];
@@ -104,8 +103,8 @@ impl Application {
             let mut aggregates = Aggregates::new();
             aggregates.register(doors).expect("one kind");
             let processors =
-                Processors::new(backend.store(), file.checkpoints(), Arc::new(SystemClock), "application")
-                    .with_read_models(file.read_models());
+                Processors::new(backend.store(), backend.checkpoints(), Arc::new(SystemClock), "application")
+                    .with_read_models(backend.read_models().expect("the file store has them"));
             processors.add_projection(OpenedDoors, ProcessorOptions::default()).await.expect("added");
             let processors = Arc::new(processors);
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -70,6 +70,8 @@ pub(crate) async fn health(State(app): State<App>) -> Response {
         uptime_seconds,
         checks,
         store: Some(StoreHealth {
+            kind: store.kind.into(),
+            lowered: store.lowered,
             head: store.head.get(),
             indexed: store.indexed.get(),
             durability: Some(store.durability).into(),

@@ -41,9 +41,12 @@ struct Program {
 impl Program {
     async fn start(folder: &Path) -> Self {
         let backend = Backend::file(folder, gesta_file::Options::default()).await.expect("opens");
-        let file = backend.file_store().expect("it is one");
-        let processors =
-            Arc::new(Processors::new(backend.store(), file.checkpoints(), Arc::new(SystemClock), "program"));
+        let processors = Arc::new(Processors::new(
+            backend.store(),
+            backend.checkpoints(),
+            Arc::new(SystemClock),
+            "program",
+        ));
         let handed = Arc::new(Mutex::default());
         let recorder = Arc::new(Recorder(Arc::clone(&handed)));
         processors.add_handler(recorder, ProcessorOptions::default()).await.expect("added");
@@ -158,9 +161,9 @@ impl Projection for Impossible {
 async fn a_processor_that_cannot_begin_is_told_at_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let backend = Backend::file(folder.path(), gesta_file::Options::default()).await.expect("opens");
-    let file = backend.file_store().expect("it is one");
-    let processors = Processors::new(backend.store(), file.checkpoints(), Arc::new(SystemClock), "program")
-        .with_read_models(file.read_models());
+    let processors =
+        Processors::new(backend.store(), backend.checkpoints(), Arc::new(SystemClock), "program")
+            .with_read_models(backend.read_models().expect("the file store has them"));
     processors.add_projection(Impossible, ProcessorOptions::default()).await.expect("added");
     let recorder = Arc::new(Recorder(Arc::default()));
     processors.add_handler(recorder, ProcessorOptions::default()).await.expect("added");

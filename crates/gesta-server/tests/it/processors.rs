@@ -10,10 +10,11 @@ use std::{
 
 use gesta::{ProcessorOptions, Processors, Projection, ProjectionError, Rows, Table};
 use gesta_core::{
-    EventHandler, Filter, HandlerError, Position, RecordedEvent, SystemClock, Tenant, read_model::Statement,
+    EventHandler, Filter, HandlerError, Position, RecordedEvent, SystemClock, Tenant,
+    read_model::{ReadModelStore, Statement},
     values,
 };
-use gesta_file::{FileStore, Options};
+use gesta_file::Options;
 use gesta_server::{
     Backend, Config, Server as Embedded,
     auth::{
@@ -100,7 +101,7 @@ impl EventHandler for Everything {
 struct Application {
     server: Server,
     processors: Arc<Processors>,
-    store: FileStore,
+    read_models: Arc<dyn ReadModelStore>,
     gate: Arc<Gate>,
     fails: Arc<AtomicBool>,
     _folder: TempDir,
@@ -114,9 +115,10 @@ impl Application {
     async fn with(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let backend = Backend::file(folder.path(), Options::default()).await.expect("opens");
-        let store = backend.file_store().expect("it is one");
-        let processors = Processors::new(backend.store(), store.checkpoints(), Arc::new(SystemClock), "test")
-            .with_read_models(store.read_models());
+        let read_models = backend.read_models().expect("the file store has them");
+        let processors =
+            Processors::new(backend.store(), backend.checkpoints(), Arc::new(SystemClock), "test")
+                .with_read_models(Arc::clone(&read_models));
         let (gate, fails) = (Arc::new(Gate::default()), Arc::new(AtomicBool::default()));
         let seen = Seen { tenant: Tenant::default(), gate: Arc::clone(&gate), fails: Arc::clone(&fails) };
         let options = || ProcessorOptions { flush: Duration::ZERO, ..ProcessorOptions::default() };
@@ -126,7 +128,7 @@ impl Application {
         let processors = Arc::new(processors);
         let embedded = Embedded::new(backend, config).with_processors(Arc::clone(&processors));
         let server = Server::of(embedded).await;
-        Self { server, processors, store, gate, fails, _folder: folder }
+        Self { server, processors, read_models, gate, fails, _folder: folder }
     }
 
     /// Publishes an event and waits until it is projected.
@@ -164,7 +166,7 @@ impl Application {
 
     async fn rows(&self) -> usize {
         let all = Statement::new("SELECT stream FROM seen", values![]);
-        self.store.read_models().query(all).await.expect("a read model").len()
+        self.read_models.query(all).await.expect("a read model").len()
     }
 }
 
