@@ -70,6 +70,21 @@ pub async fn lease_blocks_another_owner(store: Store) {
     store.save(&key, epoch, checkpoint(1, "")).await.expect("the holder is still the owner");
 }
 
+/// Whoever asks is told who has a checkpoint, for as long as its lease lasts; to ask claims nothing.
+pub async fn a_holder_is_named_while_its_lease_lasts(store: Store) {
+    let key = key("law/holder");
+    assert_eq!(store.holder(&key).await.expect("answers"), None);
+    let epoch = claimed(&store, &key, "a", LONG).await;
+    let holder = store.holder(&key).await.expect("answers").expect("it is held");
+    assert_eq!(holder.owner, "a");
+    assert!(holder.remaining > Duration::ZERO && holder.remaining <= LONG, "{:?}", holder.remaining);
+    store.save(&key, epoch, checkpoint(1, "")).await.expect("the holder is still the owner");
+    store.release(&key, epoch).await.expect("released");
+    assert_eq!(store.holder(&key).await.expect("answers"), None);
+    claimed(&store, &key, "b", Duration::ZERO).await;
+    assert_eq!(store.holder(&key).await.expect("answers"), None, "its lease is over");
+}
+
 /// A lease that is over is free, and the new owner's epoch shuts the old one out.
 pub async fn an_ended_lease_is_free(store: Store) {
     let key = key("law/ended");
@@ -244,7 +259,8 @@ pub async fn a_held_checkpoint_is_not_adopted(store: Store) {
 macro_rules! checkpoint_laws {
     ($fresh:expr) => {
         $crate::checkpoint_laws! { @ $fresh;
-            claim_gives_rising_epochs stale_epoch_is_refused lease_blocks_another_owner an_ended_lease_is_free
+            claim_gives_rising_epochs stale_epoch_is_refused lease_blocks_another_owner
+            a_holder_is_named_while_its_lease_lasts an_ended_lease_is_free
             a_released_lease_is_free_at_once removal_keeps_the_epoch save_is_read_back keys_are_apart
             of_many_claims_one_wins everything_is_listed_in_order an_adopted_checkpoint_goes_on
             a_held_checkpoint_is_not_adopted

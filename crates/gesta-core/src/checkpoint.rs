@@ -18,6 +18,18 @@ pub trait CheckpointStore: Send + Sync {
     /// the lease is over. No epoch is ever given out twice, not even after a crash.
     async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError>;
 
+    /// Who has the checkpoint now, and for how much longer; `None` if nobody has. To ask is not to claim.
+    ///
+    /// A store that only wraps another one need not answer by itself: what stands here claims for an instant, which
+    /// uses up an epoch where nobody has it.
+    async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
+        match self.claim(key, "whoever asks", Duration::from_millis(1)).await {
+            Ok(claim) => self.release(key, claim.epoch).await.map(|()| None),
+            Err(CheckpointError::Owned { owner, remaining, .. }) => Ok(Some(Holder { owner, remaining })),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ends the lease at once, so that another owner need not wait. A stale epoch is ignored.
     async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError>;
 
@@ -93,6 +105,15 @@ pub struct CheckpointRecord {
     pub epoch: Epoch,
     /// What was saved last.
     pub saved: Checkpoint,
+}
+
+/// Who has a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The name the owner gave.
+    pub owner: String,
+    /// For how much longer, unless renewed.
+    pub remaining: Duration,
 }
 
 /// A lease with its epoch, and where to go on.

@@ -55,7 +55,7 @@ pub use append::{
 };
 pub use catalog::{ListStreams, StreamCatalog, StreamInfo};
 pub use checkpoint::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch, Holder,
 };
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use copy::{CopyError, CopyTarget, continues, validate_recorded};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gesta_core::{
     Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock, Epoch,
-    Position, Timestamp,
+    Holder, Position, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -46,6 +46,13 @@ impl CheckpointStore for Checkpoints {
             // Only a new epoch has to survive a power cut; renewals are frequent and may be lost.
             None => self.state.write_durable(move |connection| bid.take(connection)).await?,
         }
+    }
+
+    async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
+        let (key, now) = (key.clone(), self.clock.now());
+        let found = self.state.read(move |connection| Lease::find(connection, &key)).await??;
+        let remaining = found.until.since(now);
+        Ok(found.holder(now).map(|owner| Holder { owner: owner.to_owned(), remaining }))
     }
 
     async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::{
     Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock, Epoch,
-    SystemClock, Timestamp,
+    Holder, SystemClock, Timestamp,
 };
 
 /// Checkpoints in memory: keep every law but durability.
@@ -60,6 +60,13 @@ impl CheckpointStore for MemoryCheckpoints {
         }
         row.lease = Some((owner.to_owned(), now.plus(ttl)));
         Ok(Claim { epoch: Epoch(row.epoch), checkpoint: row.saved.clone() })
+    }
+
+    async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
+        let now = self.clock.now();
+        let rows = self.rows();
+        let lease = rows.get(key).and_then(|row| row.lease.as_ref()).filter(|(_, until)| now < *until);
+        Ok(lease.map(|(owner, until)| Holder { owner: owner.clone(), remaining: until.since(now) }))
     }
 
     async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
