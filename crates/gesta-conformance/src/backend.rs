@@ -36,7 +36,7 @@ pub trait Backend: Send + Sync {
 /// # }
 /// ```
 #[derive(Clone, Default)]
-pub struct MemoryBackend(Arc<MemoryStore>);
+pub struct MemoryBackend(pub(crate) Arc<MemoryStore>);
 
 #[async_trait]
 impl Backend for MemoryBackend {

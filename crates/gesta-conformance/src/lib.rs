@@ -19,6 +19,7 @@
 mod backend;
 pub mod checkpoints;
 mod conformance;
+pub mod copies;
 mod dice;
 pub mod fault_proxy;
 mod given;

@@ -5,22 +5,45 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use gesta_core::{AppendBatch, AppendError, Appended, Position, Timestamp, Version, encode_envelope};
+use gesta_core::{
+    AppendBatch, AppendError, Appended, CopyError, Position, RecordedEvent, Timestamp, Version,
+    encode_envelope, encode_recorded,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::log::frame::{self, FRAME};
 
-/// A batch on its way to the writer.
+/// Something on its way to the writer.
 pub(crate) struct Request {
     /// What to decide on.
-    pub(crate) batch: AppendBatch,
+    pub(crate) work: Work,
     /// What to write.
     pub(crate) encoded: Encoded,
-    /// Who waits for the answer.
-    pub(crate) reply: oneshot::Sender<Result<Appended, AppendError>>,
 }
 
-/// The record frames of a batch, complete but for what only the writer knows: version, position, time, checksum.
+/// What to decide on, and who waits for the answer.
+pub(crate) enum Work {
+    /// Events that get their places here.
+    Append(AppendBatch, Reply<Appended, AppendError>),
+    /// Events that bring theirs along.
+    Copy(Vec<RecordedEvent>, Reply<Position, CopyError>),
+}
+
+/// The way back to who asked, who may be gone.
+pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
+
+impl Request {
+    /// Tells whoever waits that nothing was stored, and why.
+    pub(crate) fn refuse(self, refusal: AppendError) {
+        match self.work {
+            Work::Append(_, reply) => drop(reply.send(Err(refusal))),
+            Work::Copy(_, reply) => drop(reply.send(Err(refusal.into()))),
+        }
+    }
+}
+
+/// The record frames of a batch, complete but for what only the writer knows: version, position, time, checksum. Those
+/// of recorded events lack nothing.
 pub(crate) struct Encoded {
     pub(crate) frames: Vec<u8>,
     records: Vec<Spot>,
@@ -58,6 +81,29 @@ impl Encoded {
         Self { frames, records }
     }
 
+    /// Encodes events that are recorded already, as one batch: a crash leaves all of them or none.
+    pub(crate) fn recorded(events: &[RecordedEvent]) -> Self {
+        let bytes: usize = events.iter().map(|event| event.data.len() + event.metadata.len() + 256).sum();
+        let mut frames = Vec::with_capacity(bytes);
+        let mut records = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let start = frames.len();
+            frames.resize(start + FRAME, 0);
+            encode_recorded(&mut frames, event);
+            frame::begin_record(&mut frames[start..], index + 1 == events.len());
+            frame::seal_record(&mut frames[start..]);
+            records.push(Spot { start, end: frames.len(), time: start });
+        }
+        Self { frames, records }
+    }
+
+    /// Appends the frames to `group` as they are; `starts` learns where each begins.
+    pub(crate) fn place_recorded(&self, group: &mut Vec<u8>, starts: &mut Vec<u32>) {
+        let start = |spot: &Spot| group.len() + spot.start;
+        starts.extend(self.records.iter().map(start).map(as_start));
+        group.extend_from_slice(&self.frames);
+    }
+
     /// Appends the frames to `group`, with versions, positions from `first` on, and the time filled in; `starts`
     /// learns where each begins.
     pub(crate) fn place(
@@ -77,9 +123,13 @@ impl Encoded {
             frame[FRAME + 9..FRAME + 17].copy_from_slice(&version.get().to_le_bytes());
             frame[time..time + 8].copy_from_slice(&recorded_at.as_micros().to_le_bytes());
             frame::seal_record(frame);
-            starts.push(u32::try_from(base + spot.start).expect("a group is smaller than 4 GiB"));
+            starts.push(as_start(base + spot.start));
         }
     }
+}
+
+fn as_start(at: usize) -> u32 {
+    u32::try_from(at).expect("a group is smaller than 4 GiB")
 }
 
 /// The bounded way to the writer.
@@ -100,10 +150,16 @@ impl Queue {
         batch.validate()?;
         let encoded = Encoded::of(&batch);
         let (reply, answer) = oneshot::channel();
-        self.send(Request { batch, encoded, reply })?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(AppendError::Unknown { reason: "the store stopped meanwhile".into() }))
+        self.send(Request { work: Work::Append(batch, reply), encoded })?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Appends recorded events that [`gesta_core::validate_recorded`] has found legal.
+    pub(crate) async fn copy(&self, events: Vec<RecordedEvent>) -> Result<Position, CopyError> {
+        let encoded = Encoded::recorded(&events);
+        let (reply, answer) = oneshot::channel();
+        self.send(Request { work: Work::Copy(events, reply), encoded })?;
+        answer.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
     fn send(&self, request: Request) -> Result<(), AppendError> {
@@ -134,6 +190,11 @@ impl Queue {
     pub(crate) fn close(&self) {
         self.sender.write().expect("no holder of the queue's lock panics").take();
     }
+}
+
+/// The writer is gone and has not said what became of it.
+fn stopped() -> AppendError {
+    AppendError::Unknown { reason: "the store stopped meanwhile".into() }
 }
 
 /// The store was closed, or its writer is gone.

@@ -8,9 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, CheckpointStore, DurabilityClass, EventStore,
-    EventStream, ListStreams, LogHead, Position, ReadAll, ReadError, ReadStream, SnapshotStore,
-    StreamCatalog, StreamInfo, Wakeups, read_model::ReadModelStore,
+    AppendBatch, AppendError, Appended, Capabilities, CheckpointStore, CopyError, CopyTarget,
+    DurabilityClass, EventStore, EventStream, ListStreams, LogHead, Position, ReadAll, ReadError, ReadStream,
+    RecordedEvent, SnapshotStore, StreamCatalog, StreamInfo, Wakeups, read_model::ReadModelStore,
+    validate_recorded,
 };
 
 use crate::{
@@ -187,6 +188,15 @@ impl EventStore for FileStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { durability: self.log.class, multi_stream: true, dense_positions: true, relaxed: true }
+    }
+}
+
+#[async_trait]
+impl CopyTarget for FileStore {
+    async fn append_recorded(&self, events: Vec<RecordedEvent>) -> Result<Position, CopyError> {
+        let head = self.log.head();
+        validate_recorded(&events, head)?;
+        if events.is_empty() { Ok(head) } else { self.queue.copy(events).await }
     }
 }
 

@@ -9,6 +9,12 @@ async fn memory() -> MemoryBackend {
 
 conformance!(memory);
 
+mod copies {
+    use super::*;
+
+    gesta_conformance::copy_laws!(memory);
+}
+
 #[tokio::test]
 async fn memory_says_that_nothing_survives() {
     let store = memory().await.store(&Tenant::default()).await;

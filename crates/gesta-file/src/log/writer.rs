@@ -13,10 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use gesta_core::{
-    AppendError, Appended, AppendedEvent, Clock, Decision, Durability, Incarnation, Position, Timestamp,
-    Version, decide,
+    AppendBatch, AppendError, Appended, AppendedEvent, Clock, Decision, Durability, Incarnation, Position,
+    Timestamp, Version, decide,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     Log,
@@ -28,12 +28,15 @@ use super::{
 };
 use crate::{
     Options,
-    append::{Queue, Request},
+    append::{Encoded, Queue, Reply, Request, Work},
     index::Entry,
     planted::{Bug, armed},
 };
 
+mod answer;
+mod copy;
 mod view;
+use answer::Answer;
 use view::View;
 
 /// After a group of so many batches or more the next one gathers for a while: each sync costs the processor about as
@@ -81,7 +84,7 @@ struct Pending {
     /// Room for the group frame, then the record frames.
     bytes: Vec<u8>,
     starts: Vec<u32>,
-    answers: Answers,
+    answers: Vec<Answer>,
 }
 
 impl Pending {
@@ -102,9 +105,6 @@ impl Pending {
         group
     }
 }
-
-type Answer = Result<Appended, AppendError>;
-type Answers = Vec<(oneshot::Sender<Answer>, Answer)>;
 
 impl Writer {
     pub(crate) fn new(
@@ -165,7 +165,7 @@ impl Writer {
             if matches!(refusal, AppendError::Busy { .. }) {
                 self.refuse_waiting();
             }
-            let _ = first.reply.send(Err(refusal));
+            first.refuse(refusal);
             return None;
         }
         let open = self.open.as_ref().expect("a request is admitted to an open segment");
@@ -174,12 +174,15 @@ impl Writer {
         if let Some(until) = self.gather_until.take() {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
         }
+        // Recorded events come in large runs, and two of them would be more than a group may hold.
+        let alone = first.is_copy();
         self.order(first);
         let mut held = None;
-        while self.group.bytes.len() < self.group_bytes
+        while !alone
+            && self.group.bytes.len() < self.group_bytes
             && let Some(request) = self.receive_waiting()
         {
-            if room < self.group.bytes.len() + request.encoded.frames.len() {
+            if request.is_copy() || room < self.group.bytes.len() + request.encoded.frames.len() {
                 held = Some(request);
                 break;
             }
@@ -194,7 +197,7 @@ impl Writer {
     fn refuse_waiting(&mut self) {
         for _ in 0..self.requests.len() {
             let Some(request) = self.receive_waiting() else { return };
-            let _ = request.reply.send(Err(behind()));
+            request.refuse(behind());
         }
     }
 
@@ -266,30 +269,46 @@ impl Writer {
         if self.sync && !armed(Bug::SkipSync) { file.sync_data() } else { Ok(()) }
     }
 
-    /// Gives a batch its place behind everything ordered so far, or finds out why not.
-    fn order(&mut self, mut request: Request) {
-        let answer = self.decide(&mut request);
-        let relaxed = request.batch.durability == Durability::Relaxed;
-        if relaxed || armed(Bug::AckBeforeSync) {
-            let _ = request.reply.send(answer);
-        } else {
-            self.group.answers.push((request.reply, answer));
+    /// Gives events their place behind everything ordered so far, or finds out why not.
+    fn order(&mut self, request: Request) {
+        let Request { work, encoded } = request;
+        match work {
+            Work::Append(batch, reply) => self.order_batch(batch, &encoded, reply),
+            Work::Copy(events, reply) => {
+                let answer = self.copy(&events, &encoded);
+                self.group.answers.push(Answer::Copy(reply, answer));
+            }
         }
     }
 
-    fn decide(&mut self, request: &mut Request) -> Answer {
-        let batch = &mut request.batch;
-        let class = (batch.durability == Durability::Durable).then_some(self.log.class);
-        let mut view = View { log: &self.log, group: &self.group, first: self.first() };
-        if armed(Bug::VersionGte) || armed(Bug::VersionBeforeIds) {
-            view.misjudge(batch)?;
+    fn order_batch(&mut self, batch: AppendBatch, encoded: &Encoded, reply: Reply<Appended, AppendError>) {
+        let relaxed = batch.durability == Durability::Relaxed;
+        let answer = self.decide(batch, encoded);
+        if relaxed || armed(Bug::AckBeforeSync) {
+            let _ = reply.send(answer);
+        } else {
+            self.group.answers.push(Answer::Append(reply, answer));
         }
-        match decide(batch, &mut view)? {
+    }
+
+    fn decide(&mut self, mut batch: AppendBatch, encoded: &Encoded) -> Result<Appended, AppendError> {
+        let class = (batch.durability == Durability::Durable).then_some(self.log.class);
+        let mut view = self.view();
+        if armed(Bug::VersionGte) || armed(Bug::VersionBeforeIds) {
+            view.misjudge(&mut batch)?;
+        }
+        match decide(&batch, &mut view)? {
             Decision::Repeat(events) => Ok(Appended { events, repeated: true, durability: class }),
             Decision::Append(versions) => {
-                Ok(Appended { events: self.place(request, &versions), repeated: false, durability: class })
+                let events = self.place(batch, encoded, &versions);
+                Ok(Appended { events, repeated: false, durability: class })
             }
         }
+    }
+
+    /// Everything ordered so far.
+    fn view(&self) -> View<'_> {
+        View { log: &self.log, group: &self.group, first: self.first() }
     }
 
     /// The position of the group's first record.
@@ -298,9 +317,9 @@ impl Writer {
     }
 
     /// Gives a batch the next positions and makes it part of the group and of the tail.
-    fn place(&mut self, request: &mut Request, versions: &[Version]) -> Vec<AppendedEvent> {
+    fn place(&mut self, batch: AppendBatch, encoded: &Encoded, versions: &[Version]) -> Vec<AppendedEvent> {
         let (first, recorded_at) = (self.next, self.recorded_at.max(self.clock.now()));
-        let events = request.batch.events().zip(versions).enumerate();
+        let events = batch.events().zip(versions).enumerate();
         let placed: Vec<_> = events
             .map(|(index, ((_, event), version))| AppendedEvent {
                 id: event.id,
@@ -313,14 +332,14 @@ impl Writer {
         if armed(Bug::LoseOneEvent) && self.taken.is_multiple_of(100) {
             return placed;
         }
-        request.encoded.place(&mut self.group.bytes, &mut self.group.starts, versions, first, recorded_at);
+        encoded.place(&mut self.group.bytes, &mut self.group.starts, versions, first, recorded_at);
         self.recorded_at = recorded_at;
         self.next = Position::new(first.get() + placed.len() as u64);
-        let tenant = request.batch.tenant.clone();
-        let events =
-            request.batch.appends.drain(..).flat_map(|append| {
-                append.events.into_iter().map(move |event| (append.stream.clone(), event))
-            });
+        let tenant = batch.tenant;
+        let events = batch
+            .appends
+            .into_iter()
+            .flat_map(|append| append.events.into_iter().map(move |event| (append.stream.clone(), event)));
         for ((stream, event), place) in events.zip(&placed) {
             let correlation = event.metadata.correlation_id.filter(|given| !is_id(given, event.id));
             let tenant = tenant.clone();
@@ -335,7 +354,7 @@ impl Writer {
         let first = self.first();
         let answers = std::mem::take(&mut self.group.answers);
         if self.group.starts.is_empty() {
-            return answer(answers);
+            return answer::send(answers);
         }
         let open = self.open.as_ref().expect("a group is flushed to an open segment");
         let at = open.segment.end();
@@ -355,13 +374,13 @@ impl Writer {
         {
             let reason = format!("writing to the log failed: {error}");
             self.log.fail(reason.clone());
-            return unknown(answers, &reason);
+            return answer::unknown(answers, &reason);
         }
         if !early {
             publish(&self.log, open, group);
         }
         self.gather_until = (answers.len() >= BUSY).then(|| Instant::now() + GATHER);
-        answer(answers);
+        answer::send(answers);
         self.look_ahead();
     }
 
@@ -399,21 +418,6 @@ fn publish(log: &Log, open: &Open, group: recent::Group) {
     log.recent.push(group);
     log.tail.settle(head);
     log.head.send_replace(head);
-}
-
-fn answer(answers: Answers) {
-    for (reply, answer) in answers {
-        // Whoever asked may be gone; what was appended stays.
-        let _ = reply.send(answer);
-    }
-}
-
-/// The group was not written, or nobody knows. A refusal is unknown too: it may have been decided by an event of this
-/// very group, and would tell of what never was.
-fn unknown(answers: Answers, reason: &str) {
-    for (reply, _) in answers {
-        let _ = reply.send(Err(AppendError::Unknown { reason: reason.to_owned() }));
-    }
 }
 
 fn behind() -> AppendError {

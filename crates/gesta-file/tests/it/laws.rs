@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use gesta_conformance::{Backend, conformance};
-use gesta_core::{EventStore, StreamCatalog, Tenant};
+use gesta_conformance::{Backend, conformance, copies::CopyBackend};
+use gesta_core::{CopyTarget, EventStore, StreamCatalog, Tenant};
 use gesta_file::{FileStore, Options};
 
 use crate::support;
@@ -55,6 +55,12 @@ mod on_tiny_segments {
     }
 
     conformance!(fresh);
+
+    mod copies {
+        use super::*;
+
+        gesta_conformance::copy_laws!(fresh);
+    }
 }
 
 mod as_it_comes {
@@ -65,4 +71,16 @@ mod as_it_comes {
     }
 
     conformance!(fresh);
+
+    mod copies {
+        use super::*;
+
+        gesta_conformance::copy_laws!(fresh);
+    }
+}
+
+impl CopyBackend for InFolder {
+    fn target(&self) -> Arc<dyn CopyTarget> {
+        Arc::new(self.current())
+    }
 }
