@@ -1,0 +1,160 @@
+//! The writer: one transaction for each group, settled if its outcome was not heard.
+
+use std::{sync::Arc, time::Duration};
+
+use gesta_core::{Position, Timestamp};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_postgres::{
+    Client,
+    types::{ToSql, Type},
+};
+
+use super::{Requests, group::Group};
+use crate::{
+    error::{Sort, judge, nothing_stored},
+    planted::{Bug, NO_LOCK, armed},
+    probe::probe,
+    read::{self, COLUMNS},
+    store::{Shared, position},
+};
+
+/// First and longest wait before a connection is tried again.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// Takes the lock of the log, and sees to it that a process that stops meanwhile loses it.
+const BEGIN: &str = "SELECT gesta.lock_log(), set_config('idle_in_transaction_session_timeout', '10000', true), \
+     set_config('statement_timeout', '30000', true)";
+const APPEND: &str = "SELECT after, recorded_at FROM gesta.append($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+/// Why a try came to nothing.
+struct Failed {
+    sort: Sort,
+    reason: String,
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let (sort, reason) = judge(&error);
+        Self { sort, reason }
+    }
+}
+
+/// The one task of a store that appends.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    requests: Requests,
+    client: Option<Client>,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, requests: Requests) -> Self {
+        Self { shared, requests, client: None }
+    }
+
+    /// Appends until the queue is closed and empty.
+    pub(crate) async fn run(mut self) {
+        while let Some(requests) = self.requests.group().await {
+            self.append(Group::new(requests)).await;
+        }
+    }
+
+    /// Appends a group: until it is done, or refused, or out of time. Trying again is safe, because ids that are known
+    /// are not appended again.
+    async fn append(&mut self, mut group: Group) {
+        let deadline = Instant::now() + self.shared.options.append_timeout;
+        let mut wait = AGAIN.0;
+        while !group.is_answered() {
+            let late = || Failed { sort: Sort::Lost, reason: "the server did not answer in time".into() };
+            let tried = timeout_at(deadline, self.attempt(&mut group)).await.unwrap_or_else(|_| Err(late()));
+            let Err(failed) = tried else {
+                self.shared.appends(None);
+                return;
+            };
+            if failed.sort == Sort::Lost {
+                self.client = None;
+            }
+            self.shared.appends((failed.sort != Sort::Busy).then(|| failed.reason.clone()));
+            let out_of_time = deadline < Instant::now() + wait;
+            if failed.sort != Sort::Lost || out_of_time || armed(Bug::UnknownAsRefused) {
+                let Failed { sort, reason } = failed;
+                group.refuse(&reason, || nothing_stored((sort, reason.clone())));
+                return;
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(AGAIN.1);
+        }
+    }
+
+    async fn attempt(&mut self, group: &mut Group) -> Result<(), Failed> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.client = Some(self.connect().await?);
+        }
+        let client = self.client.as_ref().expect("connected just now");
+        let done = transaction(client, &self.shared, group).await;
+        if let Err(Failed { sort: Sort::Busy | Sort::Unusable, .. }) = &done {
+            // What is pending of the transaction is over; a connection that cannot even do this is replaced.
+            if client.batch_execute("ROLLBACK").await.is_err() {
+                self.client = None;
+            }
+        }
+        done
+    }
+
+    async fn connect(&self) -> Result<Client, Failed> {
+        let connector = &self.shared.connector;
+        let lost = |error: crate::ConnectError| Failed { sort: Sort::Lost, reason: error.to_string() };
+        let (client, _) = connector.client().await.map_err(lost)?;
+        let promise = probe(&client, connector.place()).await.map_err(lost)?;
+        *self.shared.promise.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = promise;
+        if armed(Bug::LockRemoved) {
+            client.batch_execute(NO_LOCK).await?;
+        }
+        Ok(client)
+    }
+}
+
+/// Two ways to the server and back: what is there, under the lock; then what is new, and the commit.
+async fn transaction(client: &Client, shared: &Shared, group: &mut Group) -> Result<(), Failed> {
+    let view = {
+        let asked = group.asked();
+        let streams: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&asked.stream_tenants, Type::TEXT_ARRAY), (&asked.stream_names, Type::TEXT_ARRAY)];
+        let ids: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&asked.tenants, Type::TEXT_ARRAY), (&asked.ids, Type::UUID_ARRAY)];
+        let known = format!("SELECT {COLUMNS} FROM gesta.events_by_id($1, $2)");
+        let (_, _, versions, known) = tokio::try_join!(
+            biased;
+            client.batch_execute("BEGIN"),
+            client.query_typed(BEGIN, &[]),
+            client.query_typed("SELECT gesta.stream_versions($1, $2)", &streams),
+            client.query_typed(&known, &ids),
+        )?;
+        let versions: Vec<u64> =
+            versions.iter().map(|row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)).collect();
+        let known = known.iter().map(read::event).collect::<Result<Vec<_>, _>>();
+        let known = known.map_err(|error| Failed { sort: Sort::Unusable, reason: error.to_string() })?;
+        asked.view(&versions, known)
+    };
+    let class = shared.promise().durability;
+    if !group.decide(view) {
+        client.batch_execute("COMMIT").await?;
+        group.parts().1.give(false, class, Position::START, Timestamp::default());
+        return Ok(());
+    }
+    group.may_be_stored();
+    let (columns, mut answers) = group.parts();
+    let values = columns.values();
+    let append = async {
+        let rows = client.query_typed(APPEND, &values).await?;
+        let row = rows.first().ok_or_else(|| Failed { sort: Sort::Unusable, reason: "no answer".into() })?;
+        let (after, at) = (position(row.get(0)), row.get::<_, jiff::Timestamp>(1));
+        let at = Timestamp::from_micros(at.as_microsecond());
+        answers.give(true, class, after, at);
+        Ok::<_, Failed>((after, at))
+    };
+    let commit = async { client.batch_execute("COMMIT").await.map_err(Failed::from) };
+    let ((after, at), ()) = tokio::try_join!(biased; append, commit)?;
+    answers.give(false, class, after, at);
+    shared.heard(Position::new(after.get() + columns.len()));
+    Ok(())
+}

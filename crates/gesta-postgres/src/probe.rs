@@ -1,0 +1,46 @@
+//! What the server promises, found out before anything is promised on top of it.
+
+use gesta_core::DurabilityClass;
+use tokio_postgres::Client;
+
+use crate::error::ConnectError;
+
+/// The oldest release of the server that is used.
+const OLDEST: i32 = 150_000;
+
+/// What a server promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Promise {
+    /// What a commit survives.
+    pub(crate) durability: DurabilityClass,
+    /// The settings that make it less than it could be, as `fsync=off`.
+    pub(crate) lowered: Vec<String>,
+}
+
+/// Asks the server; refuses one that cannot serve.
+pub(crate) async fn probe(client: &Client, place: &str) -> Result<Promise, ConnectError> {
+    let asked = "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
+        pg_is_in_recovery(), current_setting('server_encoding'), current_setting('fsync'),
+        current_setting('synchronous_commit'), current_setting('full_page_writes')";
+    let row = client.query_typed(asked, &[]).await.map_err(|error| ConnectError::of(place, &error))?;
+    let row =
+        row.first().ok_or_else(|| ConnectError::Other { place: place.into(), reason: "no answer".into() })?;
+    if row.get::<_, i32>(1) < OLDEST {
+        return Err(ConnectError::TooOld { place: place.into(), found: row.get(0) });
+    }
+    if row.get(2) {
+        return Err(ConnectError::Standby { place: place.into() });
+    }
+    let encoding: String = row.get(3);
+    if encoding != "UTF8" {
+        return Err(ConnectError::Encoding { found: encoding });
+    }
+    let settings = [("fsync", 4), ("synchronous_commit", 5), ("full_page_writes", 6)];
+    let lowered: Vec<_> = settings
+        .into_iter()
+        .filter(|(_, at)| row.get::<_, &str>(*at) == "off")
+        .map(|(name, _)| format!("{name}=off"))
+        .collect();
+    let durability = if lowered.is_empty() { DurabilityClass::Synced } else { DurabilityClass::Buffered };
+    Ok(Promise { durability, lowered })
+}

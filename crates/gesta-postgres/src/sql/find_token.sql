@@ -1,0 +1,1 @@
+SELECT 1 FROM gesta.checkpoints WHERE tenant = $1 AND name = $2 AND token = $3

@@ -1,0 +1,1 @@
+SELECT 1 FROM gesta.leases WHERE tenant = $1 AND name = $2 FOR UPDATE

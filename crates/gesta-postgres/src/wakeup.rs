@@ -1,0 +1,76 @@
+//! Hearing that the head has moved: notifications, and a look now and then behind them.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{AsyncMessage, Client};
+
+use crate::{
+    read,
+    store::{Shared, position},
+};
+
+/// How long to wait before listening again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Listens for as long as the store is there. What is not heard, because the connection broke or a pooler swallows
+/// notifications, is seen at the next look.
+pub(crate) async fn listen(shared: Arc<Shared>) {
+    let heard = async {
+        loop {
+            if let Err(error) = hear(&shared).await {
+                tracing::debug!(error = %crate::error::told(&error), "wakeups are not heard for a moment");
+            }
+            sleep(AGAIN).await;
+        }
+    };
+    tokio::join!(heard, look(&shared));
+}
+
+/// Looks at the head again and again.
+async fn look(shared: &Shared) {
+    loop {
+        sleep(shared.options.poll).await;
+        let asked = "SELECT coalesce(max(position), 0) FROM gesta.events";
+        // What fails now is tried again; readers are told by their own reads.
+        if let Ok(rows) = read::page(shared, None, asked, &[]).await {
+            shared.heard(rows.first().map_or(position(0), |row| position(row.get(0))));
+        }
+    }
+}
+
+/// Hears until the connection breaks.
+async fn hear(shared: &Shared) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = shared.connector.listening().await?;
+    let messages = async {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(told) = message?
+                && let Ok(head) = told.payload().parse()
+            {
+                shared.heard(position(head));
+            }
+        }
+        Ok(())
+    };
+    let listening = async {
+        client.batch_execute("LISTEN gesta_log").await?;
+        alive(&client).await
+    };
+    tokio::select! {
+        ended = messages => ended,
+        failed = listening => failed,
+    }
+}
+
+/// Asks now and then whether the server is still there: a connection that only listens would not notice.
+async fn alive(client: &Client) -> Result<(), tokio_postgres::Error> {
+    const EVERY: Duration = Duration::from_secs(10);
+    loop {
+        sleep(EVERY).await;
+        match timeout(EVERY, client.batch_execute("")).await {
+            Ok(answered) => answered?,
+            // Dropping the connection is the answer to a silent server.
+            Err(_) => return Ok(()),
+        }
+    }
+}

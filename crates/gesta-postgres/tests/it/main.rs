@@ -1,0 +1,5 @@
+//! The store against a real server.
+
+mod laws;
+mod refused;
+mod support;
