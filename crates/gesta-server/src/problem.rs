@@ -61,6 +61,9 @@ impl Failure {
 /// How long a client should wait when nothing better is known.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// How long at most to wait for a lease that may end earlier.
+const SOON: Duration = Duration::from_secs(5);
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let retry_after = problem.retryable.then_some(WAIT);
@@ -113,12 +116,16 @@ impl From<GroupError> for Failure {
             GroupError::NotFound { .. } => Code::GroupNotFound,
             GroupError::Exists { .. } => Code::GroupExists,
             GroupError::LeaseLost { .. } => Code::LeaseLost,
-            GroupError::Busy { .. } => Code::GroupBusy,
+            GroupError::Busy { .. } | GroupError::Elsewhere { .. } | GroupError::Unclaimed { .. } => {
+                Code::GroupBusy
+            }
             _ => Code::StoreUnavailable,
         };
         let mut failure = Self::new(code, error.to_string());
-        if let GroupError::Busy { retry_after, .. } = error {
-            failure.retry_after = Some(retry_after);
+        match error {
+            GroupError::Busy { retry_after, .. } => failure.retry_after = Some(retry_after),
+            GroupError::Elsewhere { remaining, .. } => failure.retry_after = Some(remaining.min(SOON)),
+            _ => {}
         }
         failure
     }

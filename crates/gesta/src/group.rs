@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    AppendError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, Position, ReadAll, Tenant,
+    AppendError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, Holder, Position, ReadAll, Tenant,
     Version,
 };
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ mod error;
 mod held;
 mod info;
 mod ledger;
+mod options;
 mod record;
 mod registry;
 
@@ -24,6 +25,7 @@ pub use definition::{GroupDefinition, Start};
 pub use delivery::{Delivery, DeliveryId, Nack, Pull, Selection};
 pub use error::GroupError;
 pub use info::{GroupConsumer, GroupInfo, GroupStatistics, Parked};
+pub use options::GroupsOptions;
 
 use actor::Context;
 use command::{Command, Reply};
@@ -59,6 +61,12 @@ const TRIES: usize = 5;
 ///
 /// The counts of [`GroupStatistics`] are kept with the checkpoint.
 ///
+/// # Several processes on one log
+///
+/// Each knows all groups, as their definitions are events. A group runs in one process at a time, the first that is asked,
+/// by a lease on its checkpoint: any other is answered [`GroupError::Elsewhere`] with the owner's name. When the owner dies,
+/// the next process that is asked once the lease is over goes on; what the former one still sends is refused by its epoch.
+///
 /// # Spellings
 ///
 /// A definition is stored as it was given. Over a store with aliases ([`AliasedStore`](gesta_core::AliasedStore)) a group
@@ -80,8 +88,20 @@ impl Groups {
         clock: Arc<dyn Clock>,
         owner: String,
     ) -> Result<Arc<Self>, GroupError> {
+        Self::open_with(store, checkpoints, clock, owner, GroupsOptions::default()).await
+    }
+
+    /// The same with these options.
+    pub async fn open_with(
+        store: Arc<dyn EventStore>,
+        checkpoints: Arc<dyn CheckpointStore>,
+        clock: Arc<dyn Clock>,
+        owner: String,
+        options: GroupsOptions,
+    ) -> Result<Arc<Self>, GroupError> {
         let registry = Registry::default();
-        let groups = Self { context: Arc::new(Context { store, checkpoints, clock, owner, registry }) };
+        let context = Context { store, checkpoints, clock, owner, options, registry };
+        let groups = Self { context: Arc::new(context) };
         groups.search().await?;
         Ok(Arc::new(groups))
     }
@@ -163,6 +183,22 @@ impl Groups {
         self.info_at_rest(tenant, name).await
     }
 
+    /// The other process that runs a group now; `None` if this one does, or nobody. To ask claims nothing.
+    pub async fn elsewhere(&self, tenant: &Tenant, name: &str) -> Result<Option<Holder>, GroupError> {
+        if self.context.registry.running(tenant, name).is_some() {
+            return Ok(None);
+        }
+        let holder = self.context.checkpoints.holder(&key_of(tenant, name)).await?;
+        Ok(holder.filter(|holder| holder.owner != self.context.owner))
+    }
+
+    /// A group as the process knows it that runs it: this one from now on, if nobody does.
+    ///
+    /// Fails with [`GroupError::Elsewhere`] when another one does.
+    pub async fn attend(&self, tenant: &Tenant, name: &str) -> Result<GroupInfo, GroupError> {
+        self.ask(tenant, name, Command::Info).await
+    }
+
     /// Waits for deliveries, at most as long as asked for; none is no error. Dropping the future is safe: what nobody
     /// took is given to the next.
     pub async fn pull(&self, tenant: &Tenant, name: &str, pull: Pull) -> Result<Vec<Delivery>, GroupError> {
@@ -234,6 +270,12 @@ impl Groups {
     ) -> Result<T, GroupError> {
         if !self.context.registry.holds(tenant, name) && self.record(tenant, name).await?.live.is_none() {
             return Err(GroupError::not_found(name));
+        }
+        if !self.context.options.claims {
+            return Err(match self.elsewhere(tenant, name).await? {
+                Some(Holder { owner, remaining }) => GroupError::Elsewhere { owner, remaining },
+                None => GroupError::Unclaimed { name: name.into() },
+            });
         }
         let (reply, answer) = oneshot::channel();
         let mut command = command(reply);
@@ -315,7 +357,7 @@ impl Groups {
             return Err(GroupError::not_found(name));
         };
         let LiveGroup { generation, created_at, definition, start, parked, .. } = live;
-        let key = CheckpointKey::new(tenant.clone(), format!("group/{name}"));
+        let key = key_of(tenant, name);
         let checkpoint = self.context.checkpoints.load(&key).await?;
         let saved = Saved::read(&checkpoint).filter(|saved| saved.generation == generation);
         let position = saved.as_ref().map_or(start, |_| checkpoint.position);
@@ -335,6 +377,11 @@ impl Groups {
             statistics,
         })
     }
+}
+
+/// Where a group's position is kept, and who may run it.
+fn key_of(tenant: &Tenant, name: &str) -> CheckpointKey {
+    CheckpointKey::new(tenant.clone(), format!("group/{name}"))
 }
 
 impl Drop for Groups {

@@ -70,7 +70,7 @@ pub use command::Command;
 pub use event::Event;
 pub use group::{
     Delivery, DeliveryId, GroupConsumer, GroupDefinition, GroupError, GroupInfo, GroupStatistics, Groups,
-    Nack, Parked, Pull, Selection, Start,
+    GroupsOptions, Nack, Parked, Pull, Selection, Start,
 };
 pub use processor::{
     OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus,

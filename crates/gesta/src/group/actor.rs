@@ -17,7 +17,7 @@ use gesta_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    Delivery, GroupError,
+    Delivery, GroupError, GroupsOptions,
     command::{Command, Reply},
     definition::stream_of,
     ledger::{Ledger, Saved},
@@ -34,8 +34,6 @@ mod turn;
 use answers::Answers;
 pub(super) use decisions::append;
 
-/// For how long a claim of the checkpoint holds; renewed three times within it.
-const CLAIM: Duration = Duration::from_secs(15);
 /// An actor with nothing to do for so long ends, and its group costs nothing.
 const IDLE: Duration = Duration::from_secs(30);
 /// At most so many commands a turn.
@@ -49,6 +47,7 @@ pub(super) struct Context {
     pub(super) checkpoints: Arc<dyn CheckpointStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) owner: String,
+    pub(super) options: GroupsOptions,
     pub(super) registry: Registry,
 }
 
@@ -119,11 +118,12 @@ impl Actor {
     /// Claims the checkpoint under an epoch of its own, and folds the group.
     async fn start(context: Arc<Context>, tenant: &Tenant, name: &str) -> Result<Self, GroupError> {
         let stream = stream_of(name)?;
-        let key = CheckpointKey::new(tenant.clone(), format!("group/{name}"));
-        let claimed = context.checkpoints.claim(&key, &context.owner, CLAIM).await?;
+        let key = super::key_of(tenant, name);
+        let lease = context.options.lease;
+        let claimed = context.checkpoints.claim(&key, &context.owner, lease).await?;
         // An earlier actor of this owner may still be at work on its epoch: let go of it, so that a new one begins.
         context.checkpoints.release(&key, claimed.epoch).await?;
-        let claim = context.checkpoints.claim(&key, &context.owner, CLAIM).await?;
+        let claim = context.checkpoints.claim(&key, &context.owner, lease).await?;
         let saved = Saved::read(&claim.checkpoint);
         let since = saved.as_ref().map_or(Version::EMPTY, |saved| saved.folded);
         let record = GroupRecord::read(&*context.store, tenant, &stream, since).await?;
@@ -154,7 +154,7 @@ impl Actor {
             answers: Answers::default(),
             consumers: HashMap::new(),
             more: false,
-            renew_at: Instant::now() + CLAIM / 3,
+            renew_at: Instant::now() + lease / 3,
             busy_at: Instant::now(),
             context,
         })
@@ -227,8 +227,9 @@ impl Actor {
         if Instant::now() < self.renew_at {
             return Ok(());
         }
-        match self.context.checkpoints.claim(&self.key, &self.context.owner, CLAIM).await {
-            Ok(claim) if claim.epoch == self.epoch => self.renew_at = Instant::now() + CLAIM / 3,
+        let lease = self.context.options.lease;
+        match self.context.checkpoints.claim(&self.key, &self.context.owner, lease).await {
+            Ok(claim) if claim.epoch == self.epoch => self.renew_at = Instant::now() + lease / 3,
             Ok(_) => return Err(End::Stale(GroupError::busy("its claim ran out"))),
             Err(error @ CheckpointError::Owned { .. }) => return Err(End::Stale(error.into())),
             // Not needed for safety: every save is checked against the epoch.

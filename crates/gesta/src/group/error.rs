@@ -51,6 +51,21 @@ pub enum GroupError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Another process runs the group: ask that one. Nothing of the request took effect unless it is an acknowledgement,
+    /// which may have.
+    #[error("the group is run by {owner} for another {remaining:?}, unless renewed: ask there")]
+    Elsewhere {
+        /// The process, by the name it gave when it opened its groups.
+        owner: String,
+        /// For how much longer, unless renewed.
+        remaining: Duration,
+    },
+    /// No process runs the group, and this one may not.
+    #[error("no process runs the group {name}, and this one runs none: ask one that does")]
+    Unclaimed {
+        /// The name.
+        name: String,
+    },
     /// The store under the group failed; try again once it is healthy.
     #[error("the store under the group failed: {0}")]
     Store(String),
@@ -87,9 +102,7 @@ impl From<AppendError> for GroupError {
 impl From<CheckpointError> for GroupError {
     fn from(error: CheckpointError) -> Self {
         match error {
-            CheckpointError::Owned { remaining, .. } => {
-                Self::Busy { reason: error.to_string(), retry_after: remaining.min(Duration::from_secs(5)) }
-            }
+            CheckpointError::Owned { owner, remaining, .. } => Self::Elsewhere { owner, remaining },
             CheckpointError::Stale { .. } => Self::busy(error.to_string()),
             other => Self::Store(other.to_string()),
         }

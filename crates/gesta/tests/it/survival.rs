@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use gesta::{Delivery, DeliveryId, GroupDefinition, GroupError, Groups, Nack, Pull, Selection};
+use gesta::{Delivery, DeliveryId, GroupDefinition, GroupError, Groups, GroupsOptions, Nack, Pull, Selection};
 use gesta_core::{Clock, Filter, ManualClock, MemoryCheckpoints, MemoryStore, Timestamp};
 
 use crate::support::{Fuse, Quiet, TokioClock, World, append, definition, ids, open, places, pull, tenant};
@@ -128,19 +128,48 @@ async fn a_zombie_applies_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_another_process_runs_is_busy_until_that_ends() {
+async fn a_group_that_another_process_runs_is_elsewhere_until_that_ends() {
     let world = World::new().await;
     world.create(definition()).await;
     world.append(&["a-1"]).await;
     let held = world.pull(1).await;
     let other = world.another("two").await;
     let ask = Pull { consumer: "c".into(), max: 1, wait: Duration::ZERO };
-    let busy = other.pull(&tenant(), "g", ask).await.expect_err("run elsewhere");
-    assert!(matches!(busy, GroupError::Busy { .. }), "{busy}");
+    let elsewhere = other.pull(&tenant(), "g", ask.clone()).await.expect_err("run elsewhere");
+    assert!(matches!(&elsewhere, GroupError::Elsewhere { owner, .. } if owner == "one"), "{elsewhere}");
+    assert_eq!(world.groups.elsewhere(&tenant(), "g").await.expect("asked"), None);
+    let holder = other.elsewhere(&tenant(), "g").await.expect("asked").expect("another one runs it");
+    assert_eq!(holder.owner, "one");
     world.ack(&held).await;
     world.append(&["a-1"]).await;
     world.groups.shutdown().await;
+    assert_eq!(other.elsewhere(&tenant(), "g").await.expect("asked"), None, "nobody has it");
+    let (store, checkpoints) = (world.store.clone(), world.checkpoints.clone());
+    let options = GroupsOptions { claims: false, ..GroupsOptions::default() };
+    let idle = Groups::open_with(store, checkpoints, world.clock.clone(), "three".into(), options).await;
+    let idle = idle.expect("opens");
+    let unclaimed = idle.pull(&tenant(), "g", ask.clone()).await.expect_err("it runs none");
+    assert!(matches!(unclaimed, GroupError::Unclaimed { .. }), "{unclaimed}");
     assert_eq!(places(&pull(&other, "c", 10, Duration::ZERO).await), ["a-1@2"]);
+    let elsewhere = idle.pull(&tenant(), "g", ask).await.expect_err("it runs none");
+    assert!(matches!(&elsewhere, GroupError::Elsewhere { owner, .. } if owner == "two"), "{elsewhere}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_as_long_as_it_was_set() {
+    let world = World::new().await;
+    world.create(definition()).await;
+    let (store, checkpoints) = (world.store.clone(), world.checkpoints.clone());
+    let options = GroupsOptions { lease: Duration::from_secs(2), ..GroupsOptions::default() };
+    let short = Groups::open_with(store, checkpoints, world.clock.clone(), "short".into(), options).await;
+    let short = short.expect("opens");
+    short.attend(&tenant(), "g").await.expect("nobody has it");
+    let held = world.groups.elsewhere(&tenant(), "g").await.expect("asked").expect("held");
+    assert!(held.remaining <= Duration::from_secs(2), "{:?}", held.remaining);
+    // It dies without a word.
+    drop(short);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    world.groups.attend(&tenant(), "g").await.expect("its lease is over");
 }
 
 #[tokio::test(start_paused = true)]
