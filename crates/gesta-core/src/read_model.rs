@@ -10,10 +10,12 @@ use async_trait::async_trait;
 use crate::{Checkpoint, CheckpointKey, CheckpointStore, Epoch, Position};
 
 mod error;
+mod named;
 mod row;
 mod value;
 
 pub use error::ReadModelError;
+pub use named::{first_table, logical_name};
 pub use row::{FromValue, Row};
 pub use value::Value;
 
