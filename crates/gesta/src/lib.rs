@@ -75,7 +75,10 @@ pub use group::{
 pub use processor::{
     OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus,
 };
-pub use processors::{ProcessorInfo, ProcessorKind, Processors, ProcessorsError, RebuildProgress, WaitError};
+pub use processors::{
+    DeadLetter, DeadLetterStatistics, DeadLettersOfType, ProcessorInfo, ProcessorKind, Processors,
+    ProcessorsError, RebuildProgress, WaitError,
+};
 pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};
 pub use replay::{Replay, ReplayError, ReplayHandle, ReplayProgress};
 pub use repository::Repository;

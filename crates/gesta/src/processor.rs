@@ -11,8 +11,9 @@ mod backoff;
 mod deliver;
 mod handle;
 mod lease;
+pub(crate) mod letters;
+mod park;
 mod run;
-mod skipped;
 mod status;
 mod tally;
 
@@ -75,6 +76,8 @@ pub struct Processor {
     owner: String,
     handler: Arc<dyn EventHandler>,
     options: ProcessorOptions,
+    /// Whether it is a replay of the past, whose dead letters hold up nobody else.
+    is_replay: bool,
 }
 
 /// How a processor runs.
@@ -109,8 +112,15 @@ pub enum OnFailure {
     /// The processor stops with the reason until it is started again. Nothing is left out.
     #[default]
     Stop,
-    /// The batch is given again event by event, and the one that fails is left out: as a recorded decision
-    /// `gesta.processor.skipped` in the stream `$processor-<name>`, before the checkpoint passes it.
+    /// The batch is given again event by event, and the one that fails is left out: as a *dead letter*
+    /// `gesta.processor.parked` in the stream `$processor-<name>`, before the checkpoint passes it. The later events of its
+    /// stream are held behind it, so that nothing is handled out of order; all other streams go on. It ends by a decision:
+    /// [`Processors::replay_dead_letters`](crate::Processors::replay_dead_letters) or
+    /// [`Processors::discard_dead_letters`](crate::Processors::discard_dead_letters).
+    ///
+    /// With 10,000 streams held it stops, too.
+    #[doc(alias = "park")]
+    #[doc(alias = "dead letter queue")]
     Skip,
 }
 
@@ -142,12 +152,18 @@ impl Processor {
         handler: Arc<dyn EventHandler>,
     ) -> Self {
         let (owner, options) = (owner.into(), ProcessorOptions::default());
-        Self { store, checkpoints, clock, owner, handler, options }
+        Self { store, checkpoints, clock, owner, handler, options, is_replay: false }
     }
 
     /// The same with these options.
     pub fn with(mut self, options: ProcessorOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// The same as a replay of the past.
+    pub(crate) fn for_replay(mut self) -> Self {
+        self.is_replay = true;
         self
     }
 

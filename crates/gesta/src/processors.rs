@@ -15,6 +15,7 @@ use crate::{ProcessorOptions, Projection};
 
 mod begin;
 mod build;
+mod dead_letters;
 mod entry;
 mod error;
 mod info;
@@ -22,6 +23,7 @@ mod ports;
 mod record;
 mod wait;
 
+pub use dead_letters::{DeadLetter, DeadLetterStatistics, DeadLettersOfType};
 use entry::{Definition, Entry, Work};
 pub use error::{ProcessorsError, WaitError};
 pub use info::{ProcessorInfo, ProcessorKind, RebuildProgress};

@@ -17,7 +17,8 @@ const BATCH: usize = 4_096;
 ///
 /// What is replayed is chosen by a [`Filter`]: tenant, types, streams, and times by `recorded_from` and
 /// `recorded_before`; and by positions. The handler is run by *the* processor, so it is retried, stopped and skipped in
-/// the same way; what it saves it saves itself, and nothing is remembered of the replay. A read model is not replayed but
+/// the same way; what it saves it saves itself, and nothing is remembered of the replay, but for what it left out: that is
+/// recorded in a stream of its own, `$replay-<name>-<id>`, and holds up nobody else. A read model is not replayed but
 /// rebuilt: [`Processors::rebuild`](crate::Processors::rebuild).
 ///
 /// ```
@@ -129,8 +130,14 @@ impl Replay {
         let handler = Arc::new(Filtered { handler, filter: self.filter });
         let since = self.clock.now();
         let clock = self.clock.clone();
-        let running = Processor::new(self.store, checkpoints, self.clock, "replay", handler).with(options);
-        Ok(ReplayHandle { running: running.start(), clock, since, from: self.after, of })
+        let running = Processor::new(self.store, checkpoints, self.clock, "replay", handler);
+        Ok(ReplayHandle {
+            running: running.with(options).for_replay().start(),
+            clock,
+            since,
+            from: self.after,
+            of,
+        })
     }
 }
 

@@ -14,7 +14,7 @@ const WINDOW: u64 = 8_192;
 pub(crate) const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long a wakeup may be missed: the head is asked for at least this often.
-const POLL: Duration = Duration::from_secs(1);
+pub(crate) const POLL: Duration = Duration::from_secs(1);
 
 /// The events of a log that pass a filter, from a position on and for ever.
 ///

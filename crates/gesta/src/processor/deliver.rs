@@ -1,11 +1,16 @@
 //! Gives events to the handler until they are handled, left out, or given up.
 
-use std::panic::AssertUnwindSafe;
+use std::{borrow::Cow, panic::AssertUnwindSafe, slice};
 
 use futures_util::FutureExt;
-use gesta_core::{Checkpoint, Epoch, HandlerError, Position, RecordedEvent, Saved, Turn};
+use gesta_core::{Checkpoint, Epoch, HandlerError, Position, RecordedEvent, Saved, Timestamp, Turn};
 
-use super::{OnFailure, ProcessorState, backoff, run::Loop, tally::Standing};
+use super::{
+    OnFailure, ProcessorState, backoff,
+    run::Loop,
+    tally::{Standing, Tally},
+};
+use crate::planted;
 
 /// What became of some events.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,13 +18,31 @@ pub(super) enum Delivered {
     /// All are handled or left out.
     Handled,
     /// They cannot be handled, because of one of them.
-    Failed(String),
+    Failed(Failure),
     /// No event can be handled, so none may be left out.
     Unusable(String),
     /// Another owner has the checkpoint.
     TakenOver(String),
     /// The loop is to stop; nothing of them counts as handled.
     Stopping,
+}
+
+/// Why events cannot be handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+    pub(super) first_at: Timestamp,
+    pub(super) last_at: Timestamp,
+    /// Whether it is one of the events that is at fault, and not the time it took.
+    permanent: bool,
+}
+
+/// Events on their way to the handler, and what the checkpoint is once they are handled.
+pub(super) struct Work<'a> {
+    pub(super) events: &'a [RecordedEvent],
+    pub(super) position: Position,
+    pub(super) tally: Tally,
 }
 
 impl Loop {
@@ -31,74 +54,137 @@ impl Loop {
         position: Position,
         standing: &mut Standing,
     ) -> Delivered {
-        let failed = self.attempt(epoch, events, position, standing).await;
-        let (Delivered::Failed(reason), OnFailure::Skip) = (&failed, self.options().on_failure) else {
-            return failed;
-        };
-        if let [event] = events {
-            return self.skip(event, reason).await;
+        let free = self.free(events, standing);
+        if free.is_empty() {
+            return Delivered::Handled;
         }
-        for (at, event) in events.iter().enumerate() {
-            let reached = if at + 1 == events.len() { position } else { event.position };
-            let one = std::slice::from_ref(event);
-            let delivered = Box::pin(self.deliver(epoch, one, reached, standing)).await;
-            if delivered != Delivered::Handled {
-                return delivered;
-            }
+        let delivered = self.give(epoch, &free, position, standing).await;
+        let Delivered::Failed(failure) = delivered else { return delivered };
+        if free.len() > 1 && (failure.permanent || self.skips()) {
+            return self.one_by_one(epoch, &free, position, standing).await;
         }
-        Delivered::Handled
+        self.leave_out(&free, failure, standing).await
     }
 
-    /// Calls the handler until it succeeds or there is no point in going on.
-    async fn attempt(
+    /// Gives events one by one, so that the checkpoint comes to stand right before the one that fails.
+    async fn one_by_one(
         &self,
         epoch: Epoch,
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
     ) -> Delivered {
+        for (at, event) in events.iter().enumerate() {
+            let reached = if at + 1 == events.len() { position } else { event.position };
+            let one = slice::from_ref(event);
+            // One before it may have been left out just now.
+            if !self.free(one, standing).is_empty() {
+                let delivered = match self.give(epoch, one, reached, standing).await {
+                    Delivered::Failed(failure) => self.leave_out(one, failure, standing).await,
+                    delivered => delivered,
+                };
+                if delivered != Delivered::Handled {
+                    return delivered;
+                }
+            }
+            standing.handled = reached;
+        }
+        Delivered::Handled
+    }
+
+    /// The events that do not wait behind a dead letter.
+    fn free<'a>(&self, events: &'a [RecordedEvent], standing: &Standing) -> Cow<'a, [RecordedEvent]> {
+        let held =
+            |event: &RecordedEvent| standing.letters.hold(event) && !planted::armed("dead_letter_overtaken");
+        let count = events.iter().filter(|event| held(event)).count();
+        if count == 0 {
+            return Cow::Borrowed(events);
+        }
+        self.report(|status| status.skipped += count as u64);
+        Cow::Owned(events.iter().filter(|event| !held(event)).cloned().collect())
+    }
+
+    async fn give(
+        &self,
+        epoch: Epoch,
+        events: &[RecordedEvent],
+        position: Position,
+        standing: &mut Standing,
+    ) -> Delivered {
+        let tally = standing.tally.with(events, self.now());
+        self.attempt(epoch, Work { events, position, tally }, standing).await
+    }
+
+    /// Calls the handler until it succeeds or there is no point in going on.
+    pub(super) async fn attempt(&self, epoch: Epoch, work: Work<'_>, standing: &mut Standing) -> Delivered {
+        let Work { events, position, tally } = work;
+        let checkpoint = Checkpoint { position, state: tally.to_bytes() };
+        let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
         let mut delays = backoff::delays(self.options());
-        let mut attempt = 0;
+        let (mut attempts, mut first_at) = (0, None);
         loop {
-            let tally = standing.tally.with(events, self.now());
-            let checkpoint = Checkpoint { position, state: tally.to_bytes() };
-            let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
-            let reason = match self.call(events, &turn).await {
+            let called = self.call(events, &turn).await;
+            let saved = match called {
+                Some(Err(HandlerError::Transient(_))) if self.is_saved(&turn).await => Some(Ok(Saved::Yes)),
+                called => called,
+            };
+            let error = match saved {
                 None => return Delivered::Stopping,
                 Some(Ok(saved)) => {
+                    self.is_handled(events, position, saved, standing);
                     standing.tally = tally;
-                    if saved == Saved::Yes {
-                        standing.saved = position;
-                    }
-                    self.report(|status| {
-                        status.state = ProcessorState::Running;
-                        status.handled += events.len() as u64;
-                    });
                     return Delivered::Handled;
                 }
-                Some(Err(HandlerError::Transient(reason))) => reason,
                 Some(Err(HandlerError::TakenOver(reason))) => return Delivered::TakenOver(reason),
-                Some(Err(error)) => {
-                    self.failed(&error.to_string());
-                    return match error {
-                        HandlerError::Unusable(reason) => Delivered::Unusable(reason),
-                        error => Delivered::Failed(error.to_string()),
-                    };
-                }
+                Some(Err(error)) => error,
             };
-            attempt += 1;
+            let reason = error.to_string();
             self.failed(&reason);
-            if self.options().attempts.is_some_and(|most| attempt >= most) {
-                return Delivered::Failed(format!("{attempt} attempts failed, the last one: {reason}"));
+            attempts += 1;
+            let last_at = self.now();
+            let first_at = *first_at.get_or_insert(last_at);
+            let failure = |reason, permanent| {
+                Delivered::Failed(Failure { reason, attempts, first_at, last_at, permanent })
+            };
+            match error {
+                HandlerError::Transient(_) => {}
+                HandlerError::Unusable(reason) => return Delivered::Unusable(reason),
+                _ => return failure(reason, true),
+            }
+            if self.options().attempts.is_some_and(|most| attempts >= most) {
+                let reason = format!("{attempts} attempts failed, the last one: {reason}");
+                return failure(reason, false);
             }
             let delay = delays.next().unwrap_or(self.options().longest_delay);
             self.report(|status| {
-                status.state = ProcessorState::Retrying { attempt, reason: reason.clone(), delay }
+                status.state = ProcessorState::Retrying { attempt: attempts, reason: reason.clone(), delay };
             });
             if self.stops_within(delay).await {
                 return Delivered::Stopping;
             }
         }
+    }
+
+    fn is_handled(
+        &self,
+        events: &[RecordedEvent],
+        position: Position,
+        saved: Saved,
+        standing: &mut Standing,
+    ) {
+        if saved == Saved::Yes {
+            standing.saved = position;
+        }
+        self.report(|status| {
+            status.state = ProcessorState::Running;
+            status.handled += events.len() as u64;
+        });
+    }
+
+    /// Whether the checkpoint is what the turn makes it, although the handler has heard otherwise. While a held stream is
+    /// released the position stays, so a repeated commit would not be refused for it.
+    async fn is_saved(&self, turn: &Turn) -> bool {
+        turn.after == turn.checkpoint.position && self.is_checkpoint(&turn.checkpoint).await
     }
 
     /// Calls the handler once; `None` when a stop did not want to wait for it any longer. A panic is a permanent failure.
@@ -111,21 +197,21 @@ impl Loop {
         }
     }
 
-    async fn skip(&self, event: &RecordedEvent, reason: &str) -> Delivered {
-        for delay in backoff::delays(self.options()) {
-            match super::skipped::record(self.store(), self.tenant(), self.handler().name(), event, reason)
-                .await
-            {
-                Ok(()) => break,
-                Err(error) => self.failed(&format!("a skipped event was not recorded: {error}")),
-            }
-            if self.stops_within(delay).await {
-                return Delivered::Stopping;
-            }
+    fn skips(&self) -> bool {
+        self.options().on_failure == OnFailure::Skip
+    }
+
+    /// Parks the one event that failed, if that was declared.
+    pub(super) async fn leave_out(
+        &self,
+        events: &[RecordedEvent],
+        failure: Failure,
+        standing: &mut Standing,
+    ) -> Delivered {
+        match events {
+            [event] if self.skips() => self.park(event, failure, standing).await,
+            _ => Delivered::Failed(failure),
         }
-        tracing::error!(processor = self.handler().name(), position = %event.position, reason, "event skipped");
-        self.report(|status| status.skipped += 1);
-        Delivered::Handled
     }
 }
 

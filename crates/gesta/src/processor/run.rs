@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, Epoch, EventHandler, EventStore, Filter, Position, Tenant,
-    Timestamp,
+    Checkpoint, CheckpointError, CheckpointKey, Epoch, EventHandler, EventStore, Filter, Position, Timestamp,
 };
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     Processor, ProcessorOptions, ProcessorState, ProcessorStatus, backoff,
-    deliver::Delivered,
+    deliver::{Delivered, Failure},
     handle::Wish,
     lease::{Lease, Lost},
+    letters::LetterBox,
     tally::{Standing, Tally},
 };
 use crate::{Batch, Start, Subscription, planted};
@@ -23,15 +23,23 @@ const PROGRESS: u64 = 10_000;
 /// A processor that runs.
 pub(super) struct Loop {
     processor: Processor,
-    tenant: Tenant,
     filter: Filter,
     key: CheckpointKey,
+    /// Where it records what it leaves out; `None` if no stream can be called after it.
+    letter_box: Option<LetterBox>,
     wish: watch::Receiver<Wish>,
     reports: watch::Sender<ProcessorStatus>,
 }
 
+/// Whether there was a pause.
+#[derive(PartialEq, Eq)]
+enum Waited {
+    Yes,
+    No,
+}
+
 /// Why a claim is given up.
-enum Done {
+pub(super) enum Done {
     /// It was told to stop.
     Told,
     /// It cannot go on.
@@ -48,8 +56,13 @@ impl Loop {
     ) -> Self {
         let filter = processor.handler.filter();
         let tenant = filter.tenant.clone().unwrap_or_default();
-        let key = CheckpointKey::new(tenant.clone(), processor.handler.name());
-        Self { processor, tenant, filter, key, wish, reports }
+        let name = processor.handler.name();
+        let key = CheckpointKey::new(tenant.clone(), name);
+        let letter_box = match processor.is_replay {
+            true => LetterBox::of_replay(tenant, name),
+            false => LetterBox::of(tenant, name),
+        };
+        Self { letter_box: letter_box.ok(), processor, filter, key, wish, reports }
     }
 
     pub(super) async fn run(self) {
@@ -107,6 +120,9 @@ impl Loop {
             subscription = subscription.up_to(until);
         }
         while self.options().until.is_none_or(|until| standing.handled < until) {
+            if let Some(done) = self.obey(lease, &mut standing).await? {
+                return Ok(done);
+            }
             let next = lease.during(self.next(&mut subscription, standing.handled)).await?;
             let Some(Batch { events, position }) = next else { break };
             if !events.is_empty() {
@@ -114,7 +130,12 @@ impl Loop {
                 match lease.during(self.deliver(epoch, &events, position, &mut standing)).await? {
                     Delivered::Handled => {}
                     Delivered::Stopping => return Ok(Done::Told),
-                    Delivered::Failed(reason) | Delivered::Unusable(reason) => {
+                    Delivered::Failed(Failure { reason, .. }) | Delivered::Unusable(reason) => {
+                        // What came before the one that failed is handled.
+                        if standing.handled > standing.saved {
+                            self.save(lease, &mut standing).await?;
+                        }
+                        self.report_progress(&standing, None).await;
                         return Ok(Done::Failed(reason));
                     }
                     Delivered::TakenOver(reason) => return Err(Lost(reason)),
@@ -153,7 +174,10 @@ impl Loop {
             },
         };
         let tally = Tally::from_bytes(&checkpoint.state);
-        let mut standing = Standing { saved: position, handled: position, tally };
+        let letters = lease.during(self.letters(tally.carried_out)).await?;
+        let Some(letters) = letters else { return Ok(None) };
+        self.report(|status| status.dead_letters = letters.len() as u64);
+        let mut standing = Standing { saved: position, handled: position, tally, letters };
         if !begun && !self.save(lease, &mut standing).await? {
             return Ok(None);
         }
@@ -165,7 +189,10 @@ impl Loop {
     async fn next(&self, subscription: &mut Subscription, handled: Position) -> Option<Batch> {
         let mut delays = backoff::delays(self.options());
         loop {
-            self.may_run().await?;
+            if self.may_run().await? == Waited::Yes {
+                // Something may have been decided meanwhile.
+                return Some(Batch { events: Vec::new(), position: handled });
+            }
             // What was gathered when a pause came is read again.
             subscription.seek(handled);
             let error = tokio::select! {
@@ -201,7 +228,7 @@ impl Loop {
     }
 
     /// Saves where it stands, however long that takes; `false` when it is told to stop before.
-    async fn save(&self, lease: &mut Lease, standing: &mut Standing) -> Result<bool, Lost> {
+    pub(super) async fn save(&self, lease: &mut Lease, standing: &mut Standing) -> Result<bool, Lost> {
         let handled = standing.handled;
         let position = if planted::armed("checkpoint_plus_one") { handled.next() } else { handled };
         let state = standing.tally.to_bytes();
@@ -247,8 +274,9 @@ impl Loop {
     }
 
     /// Waits until it may run; `None` when it is told to stop.
-    async fn may_run(&self) -> Option<()> {
+    async fn may_run(&self) -> Option<Waited> {
         let mut wish = self.wish.clone();
+        let mut waited = Waited::No;
         loop {
             if wish.has_changed().is_err() {
                 // A holder that is gone wants nothing any more.
@@ -259,9 +287,12 @@ impl Loop {
                 Wish::Stop => return None,
                 Wish::Run => {
                     self.report(|status| status.state = ProcessorState::Running);
-                    return Some(());
+                    return Some(waited);
                 }
-                Wish::Pause => self.report(|status| status.state = ProcessorState::Paused),
+                Wish::Pause => {
+                    waited = Waited::Yes;
+                    self.report(|status| status.state = ProcessorState::Paused);
+                }
             }
             wish.changed().await.ok()?;
         }
@@ -308,7 +339,21 @@ impl Loop {
         self.processor.clock.now()
     }
 
-    pub(super) fn tenant(&self) -> &Tenant {
-        &self.tenant
+    pub(super) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub(super) fn letter_box(&self) -> Option<&LetterBox> {
+        self.letter_box.as_ref()
+    }
+
+    /// What the holder wants now; a holder that is gone wants nothing any more.
+    pub(super) fn wishes(&self) -> Wish {
+        if self.wish.has_changed().is_err() { Wish::Stop } else { *self.wish.borrow() }
+    }
+
+    /// Whether this is what is saved; no if that cannot be seen now.
+    pub(super) async fn is_checkpoint(&self, checkpoint: &Checkpoint) -> bool {
+        self.processor.checkpoints.load(&self.key).await.is_ok_and(|saved| saved == *checkpoint)
     }
 }

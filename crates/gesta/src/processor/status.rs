@@ -28,8 +28,10 @@ pub struct ProcessorStatus {
     pub processed: u64,
     /// Events handled since this process started it.
     pub handled: u64,
-    /// Events left out since this process started it.
+    /// Events left out since this process started it: dead letters, and what is held behind them.
     pub skipped: u64,
+    /// Dead letters that wait for a decision; each holds its stream.
+    pub dead_letters: u64,
     /// Calls of the handler that failed since this process started it.
     pub failures: u64,
     /// The last failure of any kind.
@@ -81,6 +83,7 @@ impl ProcessorStatus {
             processed: 0,
             handled: 0,
             skipped: 0,
+            dead_letters: 0,
             failures: 0,
             last_error: None,
             epoch: Epoch(0),

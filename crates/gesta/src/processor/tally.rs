@@ -1,12 +1,14 @@
 //! What a processor remembers beside its position.
 
 use bytes::Bytes;
-use gesta_core::{Position, RecordedEvent, Timestamp};
+use gesta_core::{Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::letters::Letters;
+
 /// What a processor remembers beside its position: the state of its checkpoint.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tally {
     /// The last event that was handled.
@@ -15,6 +17,23 @@ pub(crate) struct Tally {
     pub(crate) at: Option<i64>,
     /// Events handled so far.
     pub(crate) processed: u64,
+    /// Decisions about dead letters are carried out up to this version of the processor's stream.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(crate) carried_out: Version,
+    /// The decision that is being carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) releasing: Option<Releasing>,
+}
+
+/// How far a stream is released that was held behind a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Releasing {
+    pub(crate) tenant: Tenant,
+    pub(crate) stream: StreamId,
+    /// The decision, by its version in the processor's stream.
+    pub(crate) decision: Version,
+    /// Earlier versions are handled or discarded.
+    pub(crate) next: Version,
 }
 
 impl Tally {
@@ -24,27 +43,34 @@ impl Tally {
     }
 
     /// Never empty: that tells a processor that stands at the start from one that never began.
-    pub(crate) fn to_bytes(self) -> Bytes {
-        serde_json::to_vec(&self).expect("an id and numbers are JSON").into()
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        serde_json::to_vec(self).expect("ids, names and numbers are JSON").into()
     }
 
     /// With these events handled at this time.
-    pub(super) fn with(self, events: &[RecordedEvent], at: Timestamp) -> Self {
-        let Some(last) = events.last() else { return self };
+    pub(super) fn with(&self, events: &[RecordedEvent], at: Timestamp) -> Self {
+        let Some(last) = events.last() else { return self.clone() };
         Self {
             event: Some(last.id),
             at: Some(at.as_micros()),
             processed: self.processed + events.len() as u64,
+            ..self.clone()
         }
     }
 }
 
+fn is_none(version: &Version) -> bool {
+    *version == Version::EMPTY
+}
+
 /// Where a running processor stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Standing {
     /// Everything up to here is handled, and saved.
     pub(super) saved: Position,
     /// Everything up to here is handled.
     pub(super) handled: Position,
     pub(super) tally: Tally,
+    /// What was left out, and not decided about.
+    pub(super) letters: Letters,
 }

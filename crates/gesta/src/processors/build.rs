@@ -103,6 +103,7 @@ impl Entry {
         let given_up = self.stop_building().await;
         let Work::Projection(definition) = &self.work else {
             self.checkpoints().remove(&self.checkpoint_of(0)).await?;
+            self.forget_dead_letters().await?;
             return self.begin_in_turn().await;
         };
         let (old, record) = self
@@ -141,7 +142,7 @@ impl Entry {
         Ok(())
     }
 
-    fn has_begun(&self) -> Result<(), ProcessorsError> {
+    pub(super) fn has_begun(&self) -> Result<(), ProcessorsError> {
         let running = self.running();
         let begun = running.at_work.is_some() || running.idle.is_some();
         let reason = format!("{} has not been started yet: start all first", self.name);

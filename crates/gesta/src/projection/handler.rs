@@ -33,7 +33,7 @@ impl ProjectionHandler {
 
     /// Commits events, their checkpoint included. Under one epoch nobody else moves the checkpoint, so one that stands
     /// further on tells that an earlier try has come so far.
-    async fn commit(&self, events: &[RecordedEvent], turn: &Turn) -> Result<Done, HandlerError> {
+    async fn commit(&self, events: &[RecordedEvent], turn: &Turn) -> Result<(), HandlerError> {
         let statements = self.project(events)?;
         let reached = turn.checkpoint.position;
         let mut checkpoint = turn.checkpoint.clone();
@@ -43,9 +43,8 @@ impl ProjectionHandler {
         let (key, epoch, after) = (turn.key.clone(), turn.epoch, turn.after);
         let commit = Commit { key, epoch, after, checkpoint, statements };
         match self.store.commit(commit).await {
-            Ok(()) => Ok(Done::All),
-            Err(ReadModelError::Moved { stands, .. }) if stands >= reached => Ok(Done::All),
-            Err(ReadModelError::Moved { stands, .. }) if stands > after => Ok(Done::Some),
+            Ok(()) => Ok(()),
+            Err(ReadModelError::Moved { stands, .. }) if stands >= reached => Ok(()),
             Err(error) => Err(sorted(error, events)),
         }
     }
@@ -60,28 +59,6 @@ impl ProjectionHandler {
         }
         Ok(rows.into_statements())
     }
-
-    /// Commits event by event, so that the checkpoint comes to stand right before the one that fails.
-    async fn one_by_one(&self, events: &[RecordedEvent], turn: &Turn) -> Result<(), HandlerError> {
-        let mut after = turn.after;
-        for (at, event) in events.iter().enumerate() {
-            let last = at + 1 == events.len();
-            let position = if last { turn.checkpoint.position } else { event.position };
-            let checkpoint = Checkpoint { position, ..turn.checkpoint.clone() };
-            let one = Turn { after, checkpoint, ..turn.clone() };
-            self.commit(std::slice::from_ref(event), &one).await?;
-            after = position;
-        }
-        Ok(())
-    }
-}
-
-/// What a commit came to.
-#[derive(PartialEq, Eq)]
-enum Done {
-    All,
-    /// An earlier try had come half way.
-    Some,
 }
 
 #[async_trait]
@@ -99,12 +76,7 @@ impl EventHandler for ProjectionHandler {
     }
 
     async fn handle_and_save(&self, events: &[RecordedEvent], turn: &Turn) -> Result<Saved, HandlerError> {
-        match self.commit(events, turn).await {
-            Ok(Done::All) => {}
-            Ok(Done::Some) => self.one_by_one(events, turn).await?,
-            Err(HandlerError::Permanent(_)) if events.len() > 1 => self.one_by_one(events, turn).await?,
-            Err(error) => return Err(error),
-        }
+        self.commit(events, turn).await?;
         let apart = planted::armed("checkpoint_outside_transaction");
         Ok(if apart { Saved::No } else { Saved::Yes })
     }

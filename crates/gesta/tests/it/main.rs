@@ -1,6 +1,7 @@
 //! The engine on the in-memory backend, through its public API.
 
 mod aliases;
+mod dead_letter_order;
 mod group;
 mod processor;
 mod read_side;

@@ -191,7 +191,7 @@ async fn a_skipped_event_is_a_recorded_decision() {
     let running = bench.start("one", &recorder, skipping);
     until(&running, 3).await;
     assert_eq!((recorder.positions(), running.status().skipped), (vec![1, 3], 1));
-    let filter = Filter::of(Tenant::default()).types(["gesta.processor.skipped"]).with_system();
+    let filter = Filter::of(Tenant::default()).types(["gesta.processor.parked"]).with_system();
     let skipped: Vec<_> = bench.store.read_all(ReadAll::of(filter)).try_collect().await.expect("reads");
     assert_eq!(skipped.len(), 1);
     assert_eq!(skipped[0].stream.as_str(), "$processor-recorder");

@@ -18,6 +18,7 @@ use gesta_core::{
 use gesta_file::{FileStore, Options};
 use tempfile::TempDir;
 
+mod dead_letters;
 mod exactly_once;
 mod failures;
 mod fencing;

@@ -152,3 +152,31 @@ async fn a_replaced_owner_writes_nothing_and_takes_up_again() {
     assert!(status.last_error.is_some_and(|error| error.contains("taken over")), "nobody was replaced");
     processors.shutdown().await;
 }
+
+/// The same while a held stream is released, where the position of the checkpoint stays.
+#[tokio::test]
+async fn a_lost_answer_repeats_nothing_while_a_held_stream_is_released() {
+    let site = Site::new().await;
+    let mut commits = 0;
+    let faraway = Faraway::new(&site.store, move |_| {
+        commits += 1;
+        commits % 2 == 1
+    });
+    let options = ProcessorOptions { on_failure: gesta::OnFailure::Skip, ..quick() };
+    let processors = over(&site, &faraway, options).await;
+    site.knobs.picky.store(true, Ordering::Relaxed);
+    site.append("bad-1", 10).await;
+    let position = site.append("a-1", 1).await;
+    processors.start_all().await.expect("starts");
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    site.knobs.picky.store(false, Ordering::Relaxed);
+    processors.replay_dead_letters(NAME, gesta::Selection::All).await.expect("is decided");
+    let released = async {
+        while processors.get(NAME).expect("is there").status.dead_letters > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, released).await.expect("is released");
+    assert_eq!(site.rows().await, [row("a-1", 1), row("bad-1", 10)]);
+    processors.shutdown().await;
+}
