@@ -342,7 +342,7 @@ fn adopt(
 }
 
 /// What is kept behind a key, in order. Every checkpoint has a lease's row, which outlives it.
-fn page(
+pub(crate) fn page(
     connection: &Connection,
     after: Option<&CheckpointKey>,
     limit: usize,

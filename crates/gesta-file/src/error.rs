@@ -14,6 +14,12 @@ pub enum OpenError {
         /// The folder.
         dir: String,
     },
+    /// Nothing was ever stored there.
+    #[error("{dir} holds no log: name the data folder of a server")]
+    Nothing {
+        /// The folder.
+        dir: String,
+    },
     /// Syncs and locks mean too little there.
     #[error("{dir} is on a network file system ({kind}): choose a folder on a local disk")]
     NetworkFileSystem {

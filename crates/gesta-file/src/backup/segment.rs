@@ -73,15 +73,16 @@ impl Source<'_> {
             looks += 1;
             let size = file.metadata().map_err(io())?.len();
             let mut scan = Scan::of(file, self.incarnation, self.first, size);
-            let reason = loop {
+            let (broken, reason) = loop {
                 match scan.step().map_err(io())? {
                     Step::Group(_) => {}
-                    Step::Blank => break "bytes nobody wrote",
-                    Step::Broken(broken) => break broken.reason,
+                    Step::Blank => break (0, "bytes nobody wrote"),
+                    Step::Broken(broken) => break (1, broken.reason),
                 }
             };
             let (end, next) = (scan.offset(), scan.expected());
-            match rest(file, path, self.incarnation, end).map_err(io())? {
+            // Behind the first byte of a torn group, whose frame may be whole.
+            match rest(file, path, self.incarnation, end + broken).map_err(io())? {
                 Rest::Torn(dirty) if self.is_last || dirty == end => return Ok((end, next)),
                 Rest::Torn(dirty) => return Err(Damage::range(path, end, dirty, reason).into()),
                 // The writer was faster than the look, or it is damage, and then it stays.

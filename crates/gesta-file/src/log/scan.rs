@@ -58,8 +58,17 @@ pub(crate) struct Broken {
 impl<'f> Scan<'f> {
     /// A walk from the first group of a segment, up to `until`, the length of its file or the end of its groups.
     pub(crate) fn of(file: &'f File, incarnation: Incarnation, first: Position, until: u64) -> Self {
-        let next = HEADER as u64;
-        Self { file, incarnation, until, window: Vec::new(), window_at: 0, next, expected: first }
+        Self::at(file, incarnation, (HEADER as u64, first), until)
+    }
+
+    /// The same from the group on that begins at this offset with this position.
+    pub(crate) fn at(
+        file: &'f File,
+        incarnation: Incarnation,
+        (next, expected): (u64, Position),
+        until: u64,
+    ) -> Self {
+        Self { file, incarnation, until, window: Vec::new(), window_at: 0, next, expected }
     }
 
     /// Where the next group begins.

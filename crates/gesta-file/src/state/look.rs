@@ -1,4 +1,4 @@
-//! Looks at a stopped `state.db` without changing it.
+//! Looks at `state.db` without changing it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 
 use super::{StateError, belongs_to, connection, migrate, path_in};
 
-/// An open file that nobody writes.
+/// The file, open for reading.
 pub(crate) struct Look {
     connection: Connection,
     path: PathBuf,
@@ -21,6 +21,18 @@ impl Look {
         migrate::check(&connection, &path)?;
         belongs_to(&connection, &path, incarnation)?;
         Ok(Self { connection, path })
+    }
+
+    /// Answers from one moment of the file, whoever writes it meanwhile.
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let within = || {
+            let one_moment = self.connection.unchecked_transaction()?;
+            work(&one_moment)
+        };
+        within().map_err(|error| StateError::sql(&self.path, &error))
     }
 
     /// What SQLite finds wrong with the file, at most 20 of it.

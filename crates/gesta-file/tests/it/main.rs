@@ -9,6 +9,7 @@ mod format;
 mod full_disk;
 mod laws;
 mod read_models;
+mod reader;
 mod stops;
 mod support;
 mod verify;
