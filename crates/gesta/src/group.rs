@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    AppendError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, Holder, Position, ReadAll, Tenant,
-    Version,
+    AppendError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, Holder, Position, ReadAll,
+    Tenant, Version,
 };
 use tokio::sync::oneshot;
 

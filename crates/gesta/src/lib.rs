@@ -76,7 +76,7 @@ pub use processor::{
     OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus,
 };
 pub use processors::{
-    DeadLetter, DeadLetterStatistics, DeadLettersOfType, ProcessorInfo, ProcessorKind, Processors,
+    DeadLetter, DeadLetterStatistics, DeadLettersOfType, Following, ProcessorInfo, ProcessorKind, Processors,
     ProcessorsError, RebuildProgress, WaitError,
 };
 pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};

@@ -18,6 +18,8 @@ mod build;
 mod dead_letters;
 mod entry;
 mod error;
+mod follow;
+mod gated;
 mod info;
 mod ports;
 mod record;
@@ -26,6 +28,7 @@ mod wait;
 pub use dead_letters::{DeadLetter, DeadLetterStatistics, DeadLettersOfType};
 use entry::{Definition, Entry, Work};
 pub use error::{ProcessorsError, WaitError};
+pub use follow::Following;
 pub use info::{ProcessorInfo, ProcessorKind, RebuildProgress};
 use ports::Ports;
 
@@ -55,7 +58,8 @@ impl Processors {
         clock: Arc<dyn Clock>,
         owner: impl Into<String>,
     ) -> Self {
-        let ports = Ports { store, checkpoints, read_models: None, clock, owner: owner.into() };
+        let (owner, following) = (owner.into(), Arc::default());
+        let ports = Ports { store, checkpoints, read_models: None, clock, owner, following };
         Self { ports, entries: Mutex::default(), started: AtomicBool::new(false) }
     }
 
@@ -168,6 +172,16 @@ impl Processors {
     pub async fn rebuild(&self, name: &str) -> Result<ProcessorInfo, ProcessorsError> {
         let entry = self.find(name)?;
         entry.rebuild().await?;
+        Ok(entry.info())
+    }
+
+    /// Gives up a rebuild, whether it runs or has stopped: the generation at work stays, and what was built is dropped. A
+    /// swap back that still catches up is given up, too, and can be told again.
+    ///
+    /// Where a projection has changed, the next start begins its rebuild again.
+    pub async fn cancel_rebuild(&self, name: &str) -> Result<ProcessorInfo, ProcessorsError> {
+        let entry = self.find(name)?;
+        entry.cancel_rebuild().await?;
         Ok(entry.info())
     }
 

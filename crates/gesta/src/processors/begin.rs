@@ -28,13 +28,15 @@ impl Entry {
         match &self.work {
             Work::Handler(_) => {
                 let ((), record) = self.records().change(|_| Ok(((), Vec::new()))).await?;
-                let handle = self.run(0, self.options.clone(), record.paused);
+                let paused = record.paused;
+                self.running().record = record;
+                let handle = self.run(0, self.options.clone(), paused);
                 let mut running = self.running();
-                running.record = record;
-                running.at_work = Some(handle);
+                (running.at_work, running.idle) = (Some(handle), None);
             }
             Work::Projection(definition) => self.begin_projection(definition).await?,
         }
+        self.running().has_begun = true;
         self.changed();
         Ok(())
     }
@@ -49,7 +51,8 @@ impl Entry {
                 Ok((course, statements))
             })
             .await?;
-        let number = record.at_work.as_ref().map_or(0, |at_work| at_work.number);
+        let number = record.number();
+        self.running().record = record.clone();
         let course = match course {
             Course::GoOn => self.lacks(number).await?.map_or(Course::GoOn, Course::Leave),
             leave => leave,
@@ -68,10 +71,8 @@ impl Entry {
                 (running.idle, running.note) = (Some(idle), Some(note));
             }
         }
-        let building = record.building.clone();
-        self.running().record = record;
-        if let Some(building) = building {
-            self.build(&building).await?;
+        if let Some(building) = &record.building {
+            self.build(building).await?;
         }
         if let Some(generation) = given_up {
             self.forget(&generation).await;

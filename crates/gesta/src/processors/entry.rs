@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::{
     ProcessorInfo, ProcessorKind, ProcessorsError, RebuildProgress,
+    follow::{Seen, put},
+    gated::Gated,
     ports::Ports,
     record::{Generation, Record, Records},
 };
 use crate::{
     Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus, Projection, Table,
-    processor::Tally,
     projection::{ProjectionHandler, fingerprint, generation, name_of},
 };
 
@@ -91,6 +92,10 @@ pub(super) struct Running {
     pub(super) idle: Option<ProcessorStatus>,
     pub(super) building: Option<Building>,
     pub(super) note: Option<String>,
+    /// Whether it was started once, so that it is an operation that failed if nothing runs.
+    pub(super) has_begun: bool,
+    /// What was last seen of it, if it does not run here.
+    pub(super) seen: Option<Seen>,
 }
 
 /// A generation that is being built.
@@ -170,7 +175,12 @@ impl Entry {
     }
 
     /// Starts the loop of a generation, paused if it is to be.
-    pub(super) fn run(&self, generation: u64, options: ProcessorOptions, paused: bool) -> ProcessorHandle {
+    pub(super) fn run(
+        self: &Arc<Self>,
+        generation: u64,
+        options: ProcessorOptions,
+        paused: bool,
+    ) -> ProcessorHandle {
         let handler: Arc<dyn EventHandler> = match &self.work {
             Work::Projection(definition) => Arc::new(ProjectionHandler::new(
                 definition.projection.clone(),
@@ -181,8 +191,8 @@ impl Entry {
             Work::Handler(handler) => handler.clone(),
         };
         let Ports { store, clock, owner, .. } = &self.ports;
-        let processor =
-            Processor::new(store.clone(), self.checkpoints(), clock.clone(), owner.clone(), handler);
+        let checkpoints = Arc::new(Gated { inner: self.checkpoints(), entry: Arc::downgrade(self) });
+        let processor = Processor::new(store.clone(), checkpoints, clock.clone(), owner.clone(), handler);
         let handle = processor.with(options).start();
         if paused {
             handle.pause();
@@ -197,13 +207,9 @@ impl Entry {
         reason: &str,
     ) -> Result<ProcessorStatus, ProcessorsError> {
         let saved = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
-        let tally = Tally::from_bytes(&saved.state);
         let mut status = ProcessorStatus::new(&self.name);
         status.state = ProcessorState::Stopped { reason: Some(reason.to_owned()) };
-        status.position = saved.position;
-        status.processed = tally.processed;
-        status.last_event = tally.event;
-        status.last_handled_at = tally.at.map(Timestamp::from_micros);
+        put(&mut status, &saved);
         Ok(status)
     }
 
@@ -223,9 +229,12 @@ impl Entry {
     }
 
     fn status_of(&self, running: &Running) -> ProcessorStatus {
-        let shown = match (&running.at_work, &running.idle) {
-            (Some(handle), _) => handle.status(),
-            (None, Some(idle)) => idle.clone(),
+        let local = running.at_work.as_ref().map(ProcessorHandle::status).or_else(|| running.idle.clone());
+        let seen = running.seen.as_ref().filter(|seen| seen.owner.is_some() || local.is_none());
+        let shown = match (local, seen) {
+            (Some(local), _) if local.epoch.0 != 0 => local,
+            (_, Some(seen)) => seen.status.clone(),
+            (Some(local), None) => local,
             (None, None) => ProcessorStatus::new(&self.name),
         };
         let mut status = ProcessorStatus { name: self.name.clone(), ..shown };
@@ -252,6 +261,7 @@ impl Entry {
             previous: number(&record.before),
             rebuild: self.progress(&running),
             note: running.note.clone(),
+            owner: running.seen.as_ref().and_then(|seen| seen.owner.clone()),
         }
     }
 

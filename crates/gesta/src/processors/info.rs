@@ -28,6 +28,9 @@ pub struct ProcessorInfo {
     pub rebuild: Option<RebuildProgress>,
     /// What an operator should know and do, such as that a table is gone.
     pub note: Option<String>,
+    /// The other process that runs it, by the name that gave; `None` if this one does, or nobody, and where other
+    /// processes are not [followed](crate::Processors::follow).
+    pub owner: Option<String>,
 }
 
 /// What a processor maintains.

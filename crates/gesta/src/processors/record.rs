@@ -55,6 +55,11 @@ impl Record {
         Generation { number: self.last, fingerprint, tables: tables.to_vec() }
     }
 
+    /// The number of the generation at work; 0 for a handler.
+    pub(super) fn number(&self) -> u64 {
+        self.at_work.as_ref().map_or(0, |at_work| at_work.number)
+    }
+
     fn from_bytes(state: &[u8]) -> Result<Self, ProcessorsError> {
         if state.is_empty() {
             return Ok(Self::default());
@@ -76,6 +81,11 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// The record as it is now.
+    pub(super) async fn load(&self) -> Result<Record, ProcessorsError> {
+        Record::from_bytes(&self.checkpoints.load(&self.key).await?.state)
+    }
+
     /// Changes the record and the tables in one transaction. Of several processes one does it at a time.
     pub(super) async fn change<T>(
         &self,

@@ -18,7 +18,16 @@ impl Entry {
         position: Position,
         timeout: Duration,
     ) -> Result<Position, WaitError> {
-        let waiting = self.reach(position);
+        let waiting = async {
+            if !self.ports.is_following() {
+                return self.reach(position).await;
+            }
+            tokio::select! {
+                biased;
+                Ok(reached) = self.reach(position) => Ok(reached),
+                reached = self.reach_elsewhere(position) => reached,
+            }
+        };
         match tokio::time::timeout(timeout, waiting).await {
             Ok(answer) => answer,
             Err(_) => Err(WaitError::Timeout {
@@ -58,7 +67,7 @@ impl Entry {
     }
 
     /// Fails if it has stopped before this position.
-    fn stopped(&self, position: Position) -> Result<(), WaitError> {
+    pub(super) fn stopped(&self, position: Position) -> Result<(), WaitError> {
         let status = self.status();
         match status.state {
             ProcessorState::Stopped { reason } if status.position < position => Err(WaitError::Stopped {

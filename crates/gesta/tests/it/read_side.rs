@@ -24,6 +24,7 @@ mod failures;
 mod fencing;
 mod generations;
 mod replay;
+mod shared;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const NAME: &str = "tally-projection";

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use gesta::{Delivery, DeliveryId, GroupDefinition, GroupError, Groups, GroupsOptions, Nack, Pull, Selection};
+use gesta::{
+    Delivery, DeliveryId, GroupDefinition, GroupError, Groups, GroupsOptions, Nack, Pull, Selection,
+};
 use gesta_core::{Clock, Filter, ManualClock, MemoryCheckpoints, MemoryStore, Timestamp};
 
 use crate::support::{Fuse, Quiet, TokioClock, World, append, definition, ids, open, places, pull, tenant};

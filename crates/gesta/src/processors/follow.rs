@@ -1,0 +1,172 @@
+//! What other processes on the same log make of the processors that this one knows as well.
+
+use std::{sync::Arc, time::Duration};
+
+use gesta_core::{Checkpoint, Holder, Position, Timestamp};
+use tokio::task::JoinHandle;
+
+use super::{
+    Processors, ProcessorsError, WaitError,
+    entry::{Entry, Work},
+    record::Record,
+};
+use crate::{ProcessorState, ProcessorStatus, processor::Tally};
+
+/// How often a position is looked for that another process is to reach.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Keeps the processors of a process in line with what other processes do; ends when it is dropped.
+pub struct Following(JoinHandle<()>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What was last seen of a processor that does not run here.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// Who runs it.
+    pub(super) owner: Option<String>,
+    pub(super) status: ProcessorStatus,
+}
+
+impl Processors {
+    /// Follows what other processes on the same log do, with a look `every` so often: for processes that share checkpoints.
+    ///
+    /// What another one runs is then listed as it was last saved, with the name of its owner; a rebuild, a pause or a swap
+    /// that another one was told holds here as well when this one takes over; and [`Processors::wait_for`] waits for what
+    /// others handle. Processors that were not started are followed, too.
+    pub fn follow(self: &Arc<Self>, every: Duration) -> Following {
+        self.ports.set_following();
+        let followed = Arc::downgrade(self);
+        Following(tokio::spawn(async move {
+            let mut interval = tokio::time::interval(every);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                interval.tick().await;
+                let Some(processors) = followed.upgrade() else { return };
+                for entry in processors.all() {
+                    if let Err(error) = entry.look().await {
+                        tracing::debug!(processor = entry.name, %error, "a processor cannot be followed now");
+                    }
+                }
+            }
+        }))
+    }
+
+    /// The other process that runs one of them now; `None` if this one does, or nobody.
+    pub async fn elsewhere(&self, name: &str) -> Result<Option<Holder>, ProcessorsError> {
+        let entry = self.find(name)?;
+        if entry.runs_here() {
+            return Ok(None);
+        }
+        let record = entry.records().load().await?;
+        let holder = entry.checkpoints().holder(&entry.checkpoint_of(record.number())).await?;
+        Ok(holder.filter(|holder| holder.owner != entry.ports.owner))
+    }
+}
+
+impl Entry {
+    /// Whether this process has the claim on the generation at work.
+    pub(super) fn runs_here(&self) -> bool {
+        self.running().at_work.as_ref().is_some_and(|handle| handle.status().epoch.0 != 0)
+    }
+
+    /// Brings this process in line with what is recorded, and looks how far the owner is.
+    async fn look(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        // An operation that is under way here knows better.
+        let Ok(_turn) = self.turn.try_lock() else { return Ok(()) };
+        let stored = self.records().load().await?;
+        let (same, begun) = {
+            let running = self.running();
+            (running.record == stored, running.at_work.is_some() || running.idle.is_some())
+        };
+        if !same && begun {
+            self.go_by(&stored).await?;
+        } else if !same {
+            self.running().record = stored.clone();
+        }
+        self.observe(&stored).await
+    }
+
+    /// Stops what runs here and begins as another process has recorded it. Nothing is recorded: two programs that define a
+    /// read model differently would undo each other's work for ever.
+    async fn go_by(self: &Arc<Self>, stored: &Record) -> Result<(), ProcessorsError> {
+        tracing::info!(processor = self.name, "another process has changed a processor");
+        self.stop().await;
+        self.running().record = stored.clone();
+        let built = |generation| match &self.work {
+            Work::Projection(definition) => definition.built(generation),
+            Work::Handler(_) => true,
+        };
+        let number = stored.number();
+        if stored.at_work.as_ref().is_none_or(built) {
+            let handle = self.run(number, self.options.clone(), stored.paused);
+            let mut running = self.running();
+            running.at_work = Some(handle);
+            (running.idle, running.note) = (None, None);
+        } else {
+            let note = format!(
+                "another program has built generation {number} and defines the read model otherwise: this one leaves it"
+            );
+            let idle = self.idle(number, &note).await?;
+            let mut running = self.running();
+            (running.idle, running.note) = (Some(idle), Some(note));
+        }
+        if let Some(building) = stored.building.as_ref().filter(|building| built(building)) {
+            self.build(building).await?;
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// Looks how far a processor is that does not run here, and who runs it.
+    async fn observe(&self, stored: &Record) -> Result<(), ProcessorsError> {
+        let seen = if self.runs_here() { None } else { Some(self.seen_of(stored).await?) };
+        self.running().seen = seen;
+        Ok(())
+    }
+
+    async fn seen_of(&self, stored: &Record) -> Result<Seen, ProcessorsError> {
+        let key = self.checkpoint_of(stored.number());
+        let holder = self.checkpoints().holder(&key).await?;
+        let owner = holder.map(|holder| holder.owner).filter(|owner| *owner != self.ports.owner);
+        let reason = match &owner {
+            Some(owner) => format!("{owner} runs it"),
+            None => "no process runs it".to_owned(),
+        };
+        let saved = self.checkpoints().load(&key).await?;
+        let mut status = ProcessorStatus::new(&self.name);
+        status.state = ProcessorState::Waiting { reason };
+        put(&mut status, &saved);
+        Ok(Seen { owner, status })
+    }
+
+    /// Waits until another process has handled everything up to `position`, or this one runs it.
+    pub(super) async fn reach_elsewhere(&self, position: Position) -> Result<Position, WaitError> {
+        loop {
+            if !self.runs_here()
+                && let Ok(record) = self.records().load().await
+                && let Ok(saved) = self.checkpoints().load(&self.checkpoint_of(record.number())).await
+                && saved.position >= position
+            {
+                return Ok(saved.position);
+            }
+            if self.running().seen.as_ref().is_none_or(|seen| seen.owner.is_none()) {
+                self.stopped(position)?;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a checkpoint says of its processor.
+pub(super) fn put(status: &mut ProcessorStatus, saved: &Checkpoint) {
+    let tally = Tally::from_bytes(&saved.state);
+    status.position = saved.position;
+    status.processed = tally.processed;
+    status.last_event = tally.event;
+    status.last_handled_at = tally.at.map(Timestamp::from_micros);
+}

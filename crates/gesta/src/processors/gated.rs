@@ -1,0 +1,71 @@
+//! Keeps a process from running what another one has changed meanwhile.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use gesta_core::{
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch, Holder,
+};
+
+use super::entry::Entry;
+
+/// The checkpoints of a processor, to be claimed only while this process goes by what is recorded of it: one that takes
+/// over from another must neither run what that one was told to pause, nor a generation that it has replaced.
+pub(super) struct Gated {
+    pub(super) inner: Arc<dyn CheckpointStore>,
+    pub(super) entry: Weak<Entry>,
+}
+
+#[async_trait]
+impl CheckpointStore for Gated {
+    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        if let Some(entry) = self.entry.upgrade().filter(|entry| entry.ports.is_following()) {
+            let unavailable = |reason| CheckpointError::Unavailable { reason };
+            let stored = entry.records().load().await.map_err(|error| unavailable(error.to_string()))?;
+            if stored != entry.running().record {
+                return Err(unavailable("another process has changed it: it begins anew in a moment".into()));
+            }
+        }
+        self.inner.claim(key, owner, ttl).await
+    }
+
+    async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
+        self.inner.holder(key).await
+    }
+
+    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.inner.release(key, epoch).await
+    }
+
+    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
+        self.inner.load(key).await
+    }
+
+    async fn save(
+        &self,
+        key: &CheckpointKey,
+        epoch: Epoch,
+        saved: Checkpoint,
+    ) -> Result<(), CheckpointError> {
+        self.inner.save(key, epoch, saved).await
+    }
+
+    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
+        self.inner.remove(key).await
+    }
+
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.inner.list(after, limit).await
+    }
+
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.inner.adopt(record).await
+    }
+}

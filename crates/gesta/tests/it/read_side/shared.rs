@@ -1,0 +1,185 @@
+use gesta::Following;
+use tokio::runtime::Runtime;
+
+use super::*;
+
+const LEASE: Duration = Duration::from_millis(600);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// One process of several on a log: a runtime of its own, so that it can be killed.
+struct Process {
+    processors: Arc<Processors>,
+    following: Following,
+    runtime: Option<Runtime>,
+}
+
+impl Process {
+    /// Starts, or only follows what others run.
+    fn on(store: &FileStore, owner: &str, starts: bool) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runs");
+        let log: Arc<dyn EventStore> = Arc::new(store.clone());
+        let processors = Processors::new(log, store.checkpoints(), Arc::new(SystemClock), owner)
+            .with_read_models(store.read_models());
+        let processors = Arc::new(processors);
+        let following = runtime.block_on(async {
+            let options = ProcessorOptions { lease: LEASE, ..quick() };
+            processors.add_projection(Tallies(Knobs::default()), options).await.expect("adds");
+            let following = processors.follow(LOOK);
+            if starts {
+                processors.start_all().await.expect("starts");
+            }
+            following
+        });
+        Self { processors, following, runtime: Some(runtime) }
+    }
+
+    fn until(&self, what: &str, is: impl Fn(&ProcessorInfo) -> bool) -> ProcessorInfo {
+        let began = std::time::Instant::now();
+        loop {
+            let info = self.processors.get(NAME).expect("is there");
+            if is(&info) {
+                return info;
+            }
+            assert!(began.elapsed() < PATIENCE, "never {what}: {info:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn runs(&self) -> ProcessorInfo {
+        self.until("running here", |info| info.status.state == ProcessorState::Running)
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().expect("alive").block_on(work)
+    }
+
+    fn wait(&self, position: Position) {
+        let waited = self.block_on(self.processors.wait_for("tally", position, PATIENCE));
+        waited.expect("somebody gets there");
+    }
+
+    /// Ends without a word, as a killed process does.
+    fn kill(mut self) {
+        let Self { processors, following, .. } = &self;
+        // Nothing may be told to stop: what is dropped would let go of its lease.
+        std::mem::forget((Arc::clone(processors), following));
+        self.runtime.take().expect("alive").shutdown_background();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.block_on(self.processors.shutdown());
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn store() -> (TempDir, FileStore) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::open(folder.path(), Options::default().without_sync()).expect("opens");
+    (folder, store)
+}
+
+fn appended(process: &Process, store: &FileStore, count: usize) -> Position {
+    process.block_on(append(store, "a-1", count))
+}
+
+fn tallied(process: &Process, store: &FileStore) -> i64 {
+    let rows = process.block_on(store.read_models().query("SELECT n FROM tallies".into())).expect("answers");
+    rows[0].get("n").expect("a number")
+}
+
+/// It runs in one process, every other one tells the same of it, and goes on when that one is killed.
+#[test]
+fn another_process_shows_it_and_goes_on_when_its_owner_is_killed() {
+    let (_folder, store) = store();
+    let one = Process::on(&store, "one", true);
+    one.runs();
+    let two = Process::on(&store, "two", true);
+    let idle = Process::on(&store, "three", false);
+    let position = appended(&one, &store, 10);
+    for process in [&one, &two, &idle] {
+        process.wait(position);
+    }
+    for process in [&two, &idle] {
+        let seen = process.until("seen", |info| info.status.position >= position);
+        assert_eq!((seen.owner.as_deref(), seen.status.processed, seen.generation), (Some("one"), 10, 1));
+        let holder = process.block_on(process.processors.elsewhere("tally")).expect("asked");
+        assert_eq!(holder.expect("another one runs it").owner, "one");
+    }
+    assert!(one.block_on(one.processors.elsewhere("tally")).expect("asked").is_none());
+
+    let killed = std::time::Instant::now();
+    one.kill();
+    let last = appended(&two, &store, 5);
+    two.wait(last);
+    assert!(killed.elapsed() < LEASE * 3, "{:?}", killed.elapsed());
+    assert_eq!(two.runs().owner, None);
+    assert_eq!(tallied(&two, &store), 15);
+    idle.until("seen again", |info| info.owner.as_deref() == Some("two"));
+}
+
+/// What one process is told holds for whichever runs it next.
+#[test]
+fn a_pause_holds_in_the_process_that_takes_over() {
+    let (_folder, store) = store();
+    let one = Process::on(&store, "one", true);
+    one.runs();
+    let two = Process::on(&store, "two", true);
+    let position = appended(&one, &store, 3);
+    two.wait(position);
+    one.block_on(one.processors.pause("tally")).expect("paused");
+    // It lets go at once, so that the other one may take it before it has looked.
+    drop(one);
+    let paused = two.until("paused here", |info| info.status.state == ProcessorState::Paused);
+    assert!(paused.paused && paused.owner.is_none(), "{paused:?}");
+    let last = appended(&two, &store, 2);
+    assert_eq!(two.processors.get(NAME).expect("is there").status.position, position);
+    two.block_on(two.processors.resume("tally")).expect("goes on");
+    two.wait(last);
+    assert_eq!(tallied(&two, &store), 5);
+}
+
+/// A rebuild that one process did is at work in all of them, and the former generation runs nowhere.
+#[test]
+fn a_rebuild_elsewhere_is_what_runs_here_afterwards() {
+    let (_folder, store) = store();
+    let one = Process::on(&store, "one", true);
+    one.runs();
+    let two = Process::on(&store, "two", true);
+    let position = appended(&one, &store, 3);
+    two.wait(position);
+    one.block_on(one.processors.rebuild("tally")).expect("begins");
+    one.until("swapped", |info| info.generation == 2 && info.rebuild.is_none());
+    two.until("followed", |info| info.generation == 2 && info.rebuild.is_none());
+    two.wait(appended(&one, &store, 1));
+    one.kill();
+    two.wait(appended(&two, &store, 1));
+    assert_eq!(two.runs().generation, 2);
+    assert_eq!(tallied(&two, &store), 5);
+}
+
+/// Both begin at once, again and again: each event counts once.
+#[test]
+fn many_beginnings_at_once_count_each_event_once() {
+    let (_folder, store) = store();
+    let mut sum = 0;
+    for round in 0..5 {
+        let both = std::thread::scope(|scope| {
+            let start = |owner: String| {
+                let store = &store;
+                scope.spawn(move || Process::on(store, &owner, true))
+            };
+            let both = [start(format!("one-{round}")), start(format!("two-{round}"))];
+            both.map(|one| one.join().expect("starts"))
+        });
+        let position = appended(&both[0], &store, 7);
+        sum += 7;
+        both.iter().for_each(|process| process.wait(position));
+        assert_eq!(tallied(&both[0], &store), sum);
+    }
+}
