@@ -34,23 +34,27 @@
 //! # The schema
 //!
 //! Everything is in the schema `gesta` of one database, which is one log: `events` and `log` are the truth. Only the
-//! function `gesta.append` writes events. Migrations are numbered and run when a store is connected; a schema of a newer
-//! release is refused.
+//! functions `gesta.append` and, for its owner, `gesta.append_recorded` write events. Migrations are numbered and run
+//! when a store is connected; a schema of a newer release is refused.
 //!
 //! Foreign types in the public API: those of `gesta-core`.
 
 mod append;
 mod catalog;
 mod connect;
+mod copy;
 mod error;
 mod migrate;
 mod options;
 mod planted;
 mod probe;
 mod read;
+mod read_model;
+mod snapshots;
 mod store;
 mod wakeup;
 
 pub use error::ConnectError;
 pub use options::Options;
+pub use read_model::ReadModels;
 pub use store::{PostgresStore, StoreStatus};

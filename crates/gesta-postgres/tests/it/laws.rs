@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use gesta_conformance::{Backend, conformance};
-use gesta_core::{EventStore, StreamCatalog, Tenant};
+use gesta_conformance::{Backend, conformance, copies::CopyBackend};
+use gesta_core::{CopyTarget, EventStore, StreamCatalog, Tenant};
 use gesta_postgres::PostgresStore;
 
 use crate::support::{self, Database};
@@ -44,3 +44,15 @@ async fn fresh() -> InDatabase {
 }
 
 conformance!(fresh);
+
+impl CopyBackend for InDatabase {
+    fn target(&self) -> Arc<dyn CopyTarget> {
+        Arc::new(self.current())
+    }
+}
+
+mod copies {
+    use super::*;
+
+    gesta_conformance::copy_laws!(fresh);
+}
