@@ -41,9 +41,12 @@
 
 mod append;
 mod catalog;
+mod checkpoints;
 mod connect;
 mod copy;
+mod database;
 mod error;
+mod flight;
 mod migrate;
 mod options;
 mod planted;

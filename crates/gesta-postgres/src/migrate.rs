@@ -1,6 +1,6 @@
 //! Bringing the schema up to date.
 
-use refinery::embed_migrations;
+use refinery::{Migration, Runner, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
 
 use crate::error::{ConnectError, told};
@@ -13,32 +13,56 @@ const HISTORY: &str = "gesta.schema_history";
 /// What the lock of all who migrate a database is derived from.
 const LOCK: i64 = 0x6765_7374_615f_6d69;
 
-/// The newest version of the schema that is known here.
+/// What a database is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A log, with all that belongs to it.
+    Log,
+    /// Read models and the checkpoints of their projections, without a log.
+    State,
+}
+
+impl Part {
+    /// The migrations that make it, in order. Those of the state alone say so in their name.
+    fn migrations(self) -> Vec<Migration> {
+        let mut all = migrations::runner().get_migrations().clone();
+        all.retain(|migration| self == Self::Log || migration.name().starts_with("state"));
+        all.sort();
+        all
+    }
+
+    /// The newest version that is known here.
+    fn newest(self) -> i64 {
+        self.migrations().last().map_or(0, Migration::version)
+    }
+}
+
+/// The newest version of the schema of a log that is known here.
 pub(crate) fn known() -> i64 {
-    migrations::runner().get_migrations().iter().map(|migration| migration.version()).max().unwrap_or(0)
+    Part::Log.newest()
 }
 
 /// Makes the schema, or brings it to the newest version; several processes may do so at once. A newer one is refused.
-pub(crate) async fn migrate(client: &mut Client, place: &str) -> Result<(), ConnectError> {
-    let wanted = known();
-    if is_current(client, place, wanted).await? {
+pub(crate) async fn migrate(client: &mut Client, place: &str, part: Part) -> Result<(), ConnectError> {
+    if is_current(client, place, part).await? {
         return Ok(());
     }
-    let failed = |error: &tokio_postgres::Error| refused(wanted, error);
+    let failed = |error: &tokio_postgres::Error| refused(part.newest(), error);
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(|error| failed(&error))?;
-    let migrated = run(client, place, wanted).await;
+    let migrated = run(client, place, part).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.map_err(|error| failed(&error))?;
     migrated
 }
 
-async fn run(client: &mut Client, place: &str, wanted: i64) -> Result<(), ConnectError> {
+async fn run(client: &mut Client, place: &str, part: Part) -> Result<(), ConnectError> {
     // Another process may have been faster.
-    if is_current(client, place, wanted).await? {
+    if is_current(client, place, part).await? {
         return Ok(());
     }
+    let wanted = part.newest();
     let schema = client.batch_execute("CREATE SCHEMA IF NOT EXISTS gesta").await;
     schema.map_err(|error| refused(wanted, &error))?;
-    let mut runner = migrations::runner().set_grouped(true);
+    let mut runner = Runner::new(&part.migrations()).set_grouped(true);
     runner.set_migration_table_name(HISTORY);
     let done = runner.run_async(client).await;
     done.map(drop).map_err(|error| ConnectError::Migration { wanted, reason: error.to_string() })
@@ -52,17 +76,26 @@ fn refused(wanted: i64, error: &tokio_postgres::Error) -> ConnectError {
     ConnectError::Migration { wanted, reason }
 }
 
-async fn is_current(client: &Client, place: &str, wanted: i64) -> Result<bool, ConnectError> {
-    let found = client.query_one("SELECT max(version)::bigint FROM gesta.schema_history", &[]).await;
-    let found: Option<i64> = match found {
-        Ok(row) => row.get(0),
+/// Whether nothing is left to do. A database that was made for read models alone does not become a log.
+async fn is_current(client: &Client, place: &str, part: Part) -> Result<bool, ConnectError> {
+    let asked = "SELECT array_agg(version::bigint ORDER BY version) FROM gesta.schema_history";
+    let done: Vec<i64> = match client.query_one(asked, &[]).await {
+        Ok(row) => row.get::<_, Option<_>>(0).unwrap_or_default(),
         Err(error) => match error.code() {
-            Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => None,
+            Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => Vec::new(),
             _ => return Err(ConnectError::of(place, &error)),
         },
     };
-    match found {
-        Some(found) if found > wanted => Err(ConnectError::NewerSchema { found, known: wanted }),
-        found => Ok(found == Some(wanted)),
+    if let Some(found) = done.last().copied().filter(|found| *found > known()) {
+        return Err(ConnectError::NewerSchema { found, known: known() });
     }
+    let wanted = part.migrations();
+    if part == Part::Log
+        && !done.is_empty()
+        && wanted.first().is_some_and(|log| !done.contains(&log.version()))
+    {
+        let reason = "the database is for read models only; name another one for the log".into();
+        return Err(ConnectError::Migration { wanted: part.newest(), reason });
+    }
+    Ok(wanted.iter().all(|migration| done.contains(&migration.version())))
 }

@@ -1,0 +1,1 @@
+DELETE FROM gesta.checkpoints WHERE tenant = $1 AND name = $2

@@ -1,0 +1,1 @@
+SELECT gesta.own_checkpoint($1, $2, $3, $4)
