@@ -64,8 +64,9 @@ fn holds_one_value(variant: &Variant) -> syn::Result<()> {
 /// Refuses what no store would take as a type.
 fn legal(spelling: &LitStr) -> syn::Result<()> {
     let text = spelling.value();
-    let legal = !text.is_empty() && text.len() <= NAME_BYTES && !text.chars().any(char::is_control);
-    let message = "an event's name has 1 to 256 bytes and no control characters";
+    let odd = |c: char| c.is_control() || c == '*';
+    let legal = !text.is_empty() && text.len() <= NAME_BYTES && !text.chars().any(odd);
+    let message = "an event's name has 1 to 256 bytes, no control characters and no *, which stands for any text in filters";
     if legal { Ok(()) } else { Err(syn::Error::new(spelling.span(), message)) }
 }
 

@@ -3,6 +3,8 @@
 use gesta_core::{Metadata, RecordedEvent, Tenant, Timestamp, Version};
 use uuid::Uuid;
 
+use crate::aggregate::Aggregate;
+
 /// A request to change one aggregate, with what is known about it.
 ///
 /// The id is the idempotence key: however often a command with one id is executed, it takes effect once, and every
@@ -94,8 +96,9 @@ impl<C> Command<C> {
     }
 
     /// The same as the answer of `reaction` to an event: its tenant and conversation, caused by it, and with an id made
-    /// from both, so that an event delivered twice leads to one effect. Fails on metadata that no store of ours wrote.
-    pub fn in_answer_to(
+    /// from both and the aggregate's name, so that an event delivered twice leads to one effect on each aggregate: write
+    /// `in_answer_to::<Order>(event, "confirm")`. Fails on metadata that no store of ours wrote.
+    pub fn in_answer_to<A: Aggregate<Command = C>>(
         mut self,
         event: &RecordedEvent,
         reaction: &str,
@@ -103,7 +106,7 @@ impl<C> Command<C> {
         self.metadata.correlation_id = event.metadata()?.correlation_id;
         self.metadata.causation_id = Some(event.id.to_string());
         self.tenant = event.tenant.clone();
-        self.id = Uuid::new_v5(&event.id, format!("{reaction}/{}", self.key).as_bytes());
+        self.id = Uuid::new_v5(&event.id, format!("{reaction}/{}-{}", A::CATEGORY, self.key).as_bytes());
         Ok(self)
     }
 

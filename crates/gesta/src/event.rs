@@ -25,7 +25,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 //!
-//! A variant without a name does not compile, and neither do two with one spelling:
+//! A variant without a name does not compile, and neither do two with one spelling, nor a name with `*`, which stands for
+//! any text where events are chosen:
 //!
 //! ```compile_fail
 //! # use gesta::Event;
@@ -36,6 +37,11 @@
 //! # use gesta::Event;
 //! #[derive(Clone, Event)]
 //! enum Twice { #[event(name = "a")] A(u32), #[event(name = "b", aliases("a"))] B(u32) }
+//! ```
+//! ```compile_fail
+//! # use gesta::Event;
+//! #[derive(Clone, Event)]
+//! enum Starred { #[event(name = "order.*")] Any(u32) }
 //! ```
 
 use gesta_core::Pattern;

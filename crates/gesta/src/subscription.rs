@@ -58,6 +58,13 @@ pub struct Batch {
     pub position: Position,
 }
 
+impl Batch {
+    /// Bytes of data and metadata.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.data.len() + event.metadata.len()).sum()
+    }
+}
+
 impl Subscription {
     /// The events that pass, from the first on.
     pub fn new(store: Arc<dyn EventStore>, filter: Filter) -> Self {

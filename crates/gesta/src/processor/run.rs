@@ -15,7 +15,7 @@ use super::{
     letters::LetterBox,
     tally::{Standing, Tally},
 };
-use crate::{Batch, Start, Subscription, planted};
+use crate::{Batch, Start, Subscription, planted, subscription::BATCH_BYTES};
 
 /// Progress without events is saved after so many positions, not each time.
 const PROGRESS: u64 = 10_000;
@@ -66,8 +66,10 @@ impl Loop {
     }
 
     pub(super) async fn run(self) {
+        let mut delays = backoff::delays(self.options());
         let reason = loop {
             let Some((mut lease, checkpoint)) = self.claim().await else { break None };
+            let since = Instant::now();
             self.report(|status| status.epoch = lease.epoch);
             let done = Box::pin(self.go_on(&mut lease, checkpoint)).await;
             lease.release().await;
@@ -75,7 +77,18 @@ impl Loop {
             match done {
                 Done::Told => break None,
                 Done::Failed(reason) => break Some(reason),
-                Done::Lost(Lost(reason)) => self.failed(&reason),
+                Done::Lost(Lost(reason)) => {
+                    self.failed(&reason);
+                    self.report(|status| status.state = ProcessorState::Waiting { reason });
+                    if since.elapsed() > self.options().lease {
+                        delays = backoff::delays(self.options());
+                    }
+                    // Two that take the checkpoint from each other must not do so as fast as they can.
+                    let delay = delays.next().unwrap_or(self.options().longest_delay);
+                    if self.stops_within(delay).await {
+                        break None;
+                    }
+                }
             }
         };
         if let Some(reason) = &reason {
@@ -214,7 +227,8 @@ impl Loop {
         let ProcessorOptions { batch: most, flush, .. } = *self.options();
         let mut batch = subscription.next_batch(most).await?;
         let deadline = Instant::now() + flush;
-        while !batch.events.is_empty() && batch.events.len() < most && !flush.is_zero() {
+        let has_room = |batch: &Batch| batch.events.len() < most && batch.bytes() < BATCH_BYTES;
+        while !batch.events.is_empty() && has_room(&batch) && !flush.is_zero() {
             let room = most - batch.events.len();
             match tokio::time::timeout_at(deadline, subscription.next_batch(room)).await {
                 Ok(Ok(more)) => {

@@ -110,6 +110,7 @@ fn decide(
     }
     if record.building.is_none() {
         let kept = record.before.take_if(|before| definition.built(before));
+        record.is_former = kept.is_some();
         let next = match kept {
             Some(kept) => kept,
             None => {

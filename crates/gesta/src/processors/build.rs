@@ -31,7 +31,7 @@ impl Entry {
             .change(|record| {
                 let next = record.next(definition.fingerprint, &definition.names);
                 let statements = definition.make(next.number)?;
-                record.building = Some(next);
+                (record.building, record.is_former) = (Some(next), false);
                 Ok(((), statements))
             })
             .await?;
@@ -66,7 +66,7 @@ impl Entry {
         let ((), record) = self
             .records()
             .change(|record| {
-                record.building = record.before.take();
+                (record.building, record.is_former) = (record.before.take(), true);
                 Ok(((), Vec::new()))
             })
             .await?;
@@ -78,9 +78,37 @@ impl Entry {
         Ok(())
     }
 
+    /// Gives up what is being built. A former generation is kept for another time.
+    pub(super) async fn cancel_rebuild(self: &Arc<Self>) -> Result<(), ProcessorsError> {
+        self.projection()?;
+        let _turn = self.turn.lock().await;
+        self.has_begun()?;
+        let nothing = || ProcessorsError::NothingBuilt { name: self.name.clone() };
+        let building = self.stop_building().await.ok_or_else(nothing)?;
+        let (is_former, record) = self
+            .records()
+            .change(|record| {
+                let built = record.building.take();
+                let is_former = std::mem::take(&mut record.is_former);
+                if is_former {
+                    record.before = built;
+                }
+                Ok((is_former, Vec::new()))
+            })
+            .await?;
+        let mut running = self.running();
+        (running.record, running.note) = (record, None);
+        drop(running);
+        if !is_former {
+            self.forget(&building).await;
+        }
+        Ok(())
+    }
+
     /// Shows a generation that another definition built; it stays as it stands.
     async fn put_back(self: &Arc<Self>, before: &Generation) -> Result<(), ProcessorsError> {
         self.stop_at_work().await;
+        let given_up = self.stop_building().await;
         let ((), record) = self
             .records()
             .change(|record| {
@@ -88,11 +116,16 @@ impl Entry {
                 let tables = hidden.iter().flat_map(|hidden| &hidden.tables);
                 let statements = generation::show(tables, &before.tables, before.number);
                 (record.before, record.held) = (hidden, true);
+                record.building = None;
                 Ok(((), statements))
             })
             .await?;
         self.running().record = record;
-        self.begin_in_turn().await
+        self.begin_in_turn().await?;
+        if let Some(given_up) = given_up {
+            self.forget(&given_up).await;
+        }
+        Ok(())
     }
 
     /// Begins at the start again, in view of readers.
@@ -144,9 +177,15 @@ impl Entry {
 
     pub(super) fn has_begun(&self) -> Result<(), ProcessorsError> {
         let running = self.running();
-        let begun = running.at_work.is_some() || running.idle.is_some();
-        let reason = format!("{} has not been started yet: start all first", self.name);
-        if begun { Ok(()) } else { Err(ProcessorsError::Unavailable { reason }) }
+        if running.at_work.is_some() || running.idle.is_some() {
+            return Ok(());
+        }
+        let name = &self.name;
+        let reason = match running.has_begun {
+            true => format!("{name} does not run, because what it was told last failed half way: resume it"),
+            false => format!("{name} has not been started yet: start all first"),
+        };
+        Err(ProcessorsError::Unavailable { reason })
     }
 
     fn no_build_runs(&self) -> Result<(), ProcessorsError> {
@@ -184,7 +223,13 @@ impl Entry {
             building.swap.abort();
         }
         let _turn = self.turn.lock().await;
-        self.stop().await;
+        self.stop_building().await;
+        let handle = self.running().at_work.take();
+        if let Some(handle) = handle {
+            let stopped = handle.stop().await;
+            self.running().idle = Some(stopped);
+            self.changed();
+        }
     }
 
     /// Stops everything.
@@ -256,7 +301,8 @@ impl Entry {
                 let there = status.wait_for(|status| status.position >= floor);
                 matches!(tokio::time::timeout(HELD_UP, there).await, Ok(Ok(_)))
             }
-            None => return Ok(true),
+            // It was given up meanwhile: nothing to wait for, and the one at work goes on.
+            None => true,
         };
         let swapped = if reached { self.put_in_place(number).await.map(|()| true) } else { Ok(false) };
         let running = self.running();

@@ -141,17 +141,9 @@ struct Known {
 }
 
 impl Entry {
-    /// The number of the generation at work; 0 for a handler.
-    fn at_work(&self) -> u64 {
-        self.running().record.at_work.as_ref().map_or(0, |at_work| at_work.number)
-    }
-
-    fn letter_box(&self) -> Result<LetterBox, ProcessorsError> {
+    fn letter_box(&self, generation: u64) -> Result<LetterBox, ProcessorsError> {
         let name = match &self.work {
-            Work::Projection(_) => {
-                self.has_begun()?;
-                name_of(&self.name, self.at_work())
-            }
+            Work::Projection(_) => name_of(&self.name, generation),
             Work::Handler(_) => self.name.clone(),
         };
         let tenant = self.filter().tenant.unwrap_or_default();
@@ -166,8 +158,10 @@ impl Entry {
     }
 
     async fn letters(&self) -> Result<Known, ProcessorsError> {
-        let letter_box = self.letter_box()?;
-        let checkpoint = self.checkpoints().load(&self.checkpoint_of(self.at_work())).await?;
+        // As it is recorded: another process may run it, and have replaced the generation.
+        let generation = self.records().load().await?.number();
+        let letter_box = self.letter_box(generation)?;
+        let checkpoint = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
         let mut letters = Letters::new(Tally::from_bytes(&checkpoint.state).carried_out);
         letter_box.read(&*self.ports.store, &mut letters).await?;
         Ok(Known { letter_box, letters, position: checkpoint.position })

@@ -163,7 +163,7 @@ impl Entry {
             Work::Projection(definition) => Some(definition.store.clone()),
             Work::Handler(_) => None,
         };
-        let key = self.key(format!("processors/{}", self.name));
+        let key = self.key(format!("{}{}", super::carried::RECORDS, self.name));
         Records { checkpoints: self.checkpoints(), read_models, owner: self.ports.owner.clone(), key }
     }
 

@@ -40,6 +40,12 @@ pub enum ProcessorsError {
         /// What is being built.
         generation: u64,
     },
+    /// There is no rebuild to give up.
+    #[error("{name} is not being rebuilt, so there is nothing to cancel")]
+    NothingBuilt {
+        /// The name.
+        name: String,
+    },
     /// There is no generation to go back to.
     #[error("{name} has no generation before {generation} to go back to")]
     NothingBefore {

@@ -36,6 +36,9 @@ pub(super) struct Record {
     pub(super) building: Option<Generation>,
     /// Whether somebody put the generation at work back although the definition is another: it stays.
     pub(super) held: bool,
+    /// Whether what is being built was at work before, and is kept when that is given up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_former: bool,
 }
 
 /// One set of tables.

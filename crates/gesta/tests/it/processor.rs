@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use gesta::{OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, Start};
 use gesta_core::{
-    CheckpointKey, CheckpointStore, Clock, EventHandler, EventStore, Filter, HandlerError, MemoryCheckpoints,
-    MemoryStore, Position, ReadAll, RecordedEvent, Tenant,
+    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock,
+    Epoch, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, MemoryCheckpoints, MemoryStore,
+    NewEvent, Position, ReadAll, RecordedEvent, Tenant,
 };
 use tokio::sync::Notify;
 
@@ -353,4 +354,66 @@ async fn a_kill_at_any_call_loses_nothing_and_repeats_only_what_was_not_saved() 
             );
         }
     }
+}
+
+/// Takes every claim away as soon as something is saved under it.
+struct Contested(Arc<MemoryCheckpoints>, AtomicUsize);
+
+#[async_trait]
+impl CheckpointStore for Contested {
+    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.claim(key, owner, ttl).await
+    }
+    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
+        self.0.release(key, epoch).await
+    }
+    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
+        self.0.load(key).await
+    }
+    async fn save(&self, key: &CheckpointKey, epoch: Epoch, _: Checkpoint) -> Result<(), CheckpointError> {
+        Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current: Epoch(epoch.0 + 1) })
+    }
+    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
+        self.0.remove(key).await
+    }
+    async fn list(
+        &self,
+        after: Option<&CheckpointKey>,
+        limit: usize,
+    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
+        self.0.list(after, limit).await
+    }
+    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
+        self.0.adopt(record).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_is_taken_again_and_again_is_not_claimed_in_a_busy_loop() {
+    let bench = Bench::new();
+    let contested = Arc::new(Contested(bench.checkpoints.clone(), AtomicUsize::default()));
+    let recorder = Recorder::told([]);
+    let (store, clock) = (bench.store.clone(), bench.clock.clone());
+    let running = Processor::new(store, contested.clone(), clock, "one", recorder).start();
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let claims = contested.1.load(Ordering::SeqCst);
+    assert!((4..200).contains(&claims), "{claims} claims in 100 s");
+    assert_eq!(running.stop().await.state, ProcessorState::Stopped { reason: None });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_waits_for_more_keeps_its_bound_in_bytes() {
+    let bench = Bench::new();
+    for _ in 0..30 {
+        let event = NewEvent::new("x", format!("\"{}\"", "x".repeat(900_000)));
+        let stream = "a-1".parse().expect("legal");
+        let batch = AppendBatch::to(stream, ExpectedVersion::Any, [event]);
+        bench.store.append(batch).await.expect("appends");
+    }
+    let recorder = Recorder::told([]);
+    let running = bench.start("one", &recorder, options());
+    until(&running, 30).await;
+    let longest = recorder.batches().iter().map(Vec::len).max();
+    assert_eq!(longest, Some(10), "8 MiB of 900,000 bytes each");
 }

@@ -118,3 +118,37 @@ async fn one_that_stops_holds_up_nobody_else() {
     assert_eq!(lags, [("onlooker", 0), (NAME, 6)]);
     assert_eq!((infos[0].tenant.clone(), infos[1].tenant.clone()), (None, Some(Tenant::default())));
 }
+
+/// What is saved beside the checkpoint tells of what was handled, not of the batch that failed.
+#[tokio::test]
+async fn what_came_before_a_failure_is_counted_and_nothing_else() {
+    let site = Site::new().await;
+    site.knobs.picky.store(true, Ordering::Relaxed);
+    site.processors.pause(NAME).await.expect("pauses");
+    let handled = site.append("a-1", 3).await;
+    site.append("bad-1", 1).await;
+    site.append("a-1", 5).await;
+    site.processors.resume(NAME).await.expect("goes on");
+    site.stopped().await;
+    let site = site.restart().await;
+    site.stopped().await;
+    let status = site.info().status;
+    assert_eq!((status.processed, status.position), (3, handled));
+}
+
+/// After a shutdown it does not look as if it were to start.
+#[tokio::test]
+async fn one_that_was_shut_down_says_so() {
+    let site = Site::new().await;
+    let position = site.append("a-1", 3).await;
+    site.wait(position).await;
+    site.processors.shutdown().await;
+    let status = site.info().status;
+    assert_eq!((status.state, status.position), (ProcessorState::Stopped { reason: None }, position));
+    let error = site.processors.wait_for(NAME, position.next(), PATIENCE).await.expect_err("does not run");
+    assert!(error.to_string().contains("told to stop"), "{error}");
+    site.processors.start_all().await.expect("starts again");
+    let position = site.append("a-1", 1).await;
+    site.wait(position).await;
+    assert_eq!(site.rows().await, [row("a-1", 4)]);
+}

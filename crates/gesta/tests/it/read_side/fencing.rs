@@ -17,12 +17,14 @@ struct Faraway {
     loses: Loses,
     /// Claims the checkpoint for somebody else right before the next commit of a projection.
     usurper: AtomicBool,
+    /// Takes no change of what processors are told.
+    refuses: AtomicBool,
 }
 
 impl Faraway {
     fn new(store: &FileStore, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
-        let (inner, usurper) = (store.read_models(), AtomicBool::new(false));
-        Arc::new(Self { inner, loses: Mutex::new(Box::new(loses)), usurper })
+        let (inner, usurper, refuses) = (store.read_models(), AtomicBool::default(), AtomicBool::default());
+        Arc::new(Self { inner, loses: Mutex::new(Box::new(loses)), usurper, refuses })
     }
 }
 
@@ -70,6 +72,9 @@ impl CheckpointStore for Faraway {
 impl ReadModelStore for Faraway {
     async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
         let of_projection = commit.key.name.contains('@');
+        if !of_projection && self.refuses.load(Ordering::Relaxed) {
+            return Err(ReadModelError::Unavailable { reason: "the disk is full".into() });
+        }
         if of_projection && self.usurper.swap(false, Ordering::Relaxed) {
             self.inner.release(&commit.key, commit.epoch).await.expect("released");
             self.inner.claim(&commit.key, "usurper", Duration::ZERO).await.expect("free");
@@ -178,5 +183,28 @@ async fn a_lost_answer_repeats_nothing_while_a_held_stream_is_released() {
     };
     tokio::time::timeout(PATIENCE, released).await.expect("is released");
     assert_eq!(site.rows().await, [row("a-1", 1), row("bad-1", 10)]);
+    processors.shutdown().await;
+}
+
+/// What was told and failed half way leaves the advice that helps.
+#[tokio::test]
+async fn a_reset_that_failed_says_resume_and_a_resume_heals_it() {
+    let site = Site::new().await;
+    let faraway = Faraway::new(&site.store, |_| false);
+    let processors = over(&site, &faraway, quick()).await;
+    let early = processors.reset(NAME).await.expect_err("nothing runs");
+    assert!(early.to_string().contains("start all first"), "{early}");
+    processors.start_all().await.expect("starts");
+    let position = site.append("a-1", 3).await;
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    faraway.refuses.store(true, Ordering::Relaxed);
+    processors.reset(NAME).await.expect_err("the disk is full");
+    let again = processors.reset(NAME).await.expect_err("nothing runs");
+    assert!(again.to_string().contains("resume it"), "{again}");
+    faraway.refuses.store(false, Ordering::Relaxed);
+    processors.resume(NAME).await.expect("goes on");
+    processors.reset(NAME).await.expect("resets");
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    assert_eq!(site.rows().await, [row("a-1", 3)]);
     processors.shutdown().await;
 }

@@ -193,3 +193,51 @@ async fn a_definition_that_cannot_be_run_is_refused_when_it_is_added() {
         assert!(matches!(refused, Err(ProcessorsError::Illegal { .. })), "{name}: {refused:?}");
     }
 }
+
+#[tokio::test]
+async fn a_rebuild_can_be_given_up_and_a_swap_back_kept_for_later() {
+    let site = Site::new().await;
+    let position = site.append("a-1", 30).await;
+    site.wait(position).await;
+    let nothing = site.processors.cancel_rebuild(NAME).await;
+    assert_eq!(nothing, Err(ProcessorsError::NothingBuilt { name: NAME.into() }));
+    site.processors.pause(NAME).await.expect("pauses");
+    site.processors.rebuild(NAME).await.expect("begins");
+    let info = site.processors.cancel_rebuild("tally").await.expect("is given up");
+    assert_eq!((info.generation, info.previous, info.rebuild), (1, None, None));
+    let gone = site.store.read_models().query("SELECT * FROM tallies__2".into()).await;
+    assert!(gone.is_err(), "its tables are dropped");
+    let site = site.restart().await;
+    assert_eq!((site.info().generation, site.info().rebuild), (1, None));
+    site.processors.resume(NAME).await.expect("goes on");
+    site.processors.rebuild(NAME).await.expect("begins");
+    swapped(&site, 3).await;
+    site.processors.pause(NAME).await.expect("pauses");
+    assert_eq!(site.processors.swap_back(NAME).await.expect("begins").previous, None);
+    let info = site.processors.cancel_rebuild(NAME).await.expect("is given up");
+    assert_eq!((info.generation, info.previous), (3, Some(1)), "what was at work before is kept");
+    site.processors.resume(NAME).await.expect("goes on");
+    site.processors.swap_back(NAME).await.expect("begins");
+    swapped(&site, 1).await;
+    assert_eq!(site.rows().await, [row("a-1", 30)]);
+}
+
+/// Putting an old definition back ends a rebuild that has failed, with what runs of it and its tables.
+#[tokio::test]
+async fn a_failed_rebuild_does_not_outlive_a_swap_to_another_definition() {
+    let site = Site::new().await;
+    let position = site.append("bad-1", 2).await;
+    site.wait(position).await;
+    site.knobs.version.store(2, Ordering::Relaxed);
+    let site = site.restart().await;
+    swapped(&site, 2).await;
+    site.knobs.picky.store(true, Ordering::Relaxed);
+    site.processors.rebuild(NAME).await.expect("begins");
+    site.until("failed", |info| {
+        info.rebuild.as_ref().is_some_and(|rebuild| rebuild.status.last_error.is_some())
+    })
+    .await;
+    let info = site.processors.swap_back(NAME).await.expect("puts it back");
+    assert_eq!((info.generation, info.rebuild), (1, None));
+    assert!(site.store.read_models().query("SELECT * FROM tallies__3".into()).await.is_err());
+}

@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_util::TryStreamExt;
 use gesta::{
-    Command, Repository,
+    Aggregate, Command, Context, Repository,
     repository::{ExecuteError, LoadError},
 };
 use gesta_core::{
@@ -342,11 +342,46 @@ async fn a_key_that_no_stream_can_have_is_refused() {
 async fn an_answer_to_an_event_keeps_its_conversation_and_takes_effect_once() {
     let (store, concerts) = opened_concert([]).await;
     let cause = &events(&*store).await[0];
-    let answer = || command(sell(1)).in_answer_to(cause, "greet").expect("has metadata");
+    let answer = || command(sell(1)).in_answer_to::<Concert>(cause, "greet").expect("has metadata");
     assert_eq!(answer().id, answer().id, "an event delivered twice makes one command");
     concerts.execute(answer()).await.expect("sells");
     assert!(concerts.execute(answer()).await.expect("is known").repeated);
     let metadata = events(&*store).await[1].metadata().expect("parses");
     assert_eq!(metadata.causation_id, Some(cause.id.to_string()));
     assert_eq!(metadata.correlation_id, cause.metadata().expect("parses").correlation_id);
+}
+
+/// The same concert under another category.
+#[derive(Default, Clone)]
+struct Matinee(Concert);
+
+impl Aggregate for Matinee {
+    const CATEGORY: &'static str = "matinee";
+    type Command = <Concert as Aggregate>::Command;
+    type Event = <Concert as Aggregate>::Event;
+    type Rejection = <Concert as Aggregate>::Rejection;
+
+    fn decide(
+        &self,
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Vec<Self::Event>, Self::Rejection> {
+        self.0.decide(command, context)
+    }
+
+    fn apply(&mut self, event: &Self::Event, context: &Context<'_>) {
+        self.0.apply(event, context);
+    }
+}
+
+#[tokio::test]
+async fn one_reaction_may_tell_aggregates_of_two_kinds_with_one_key() {
+    let (store, concerts) = opened_concert([]).await;
+    let matinees = Repository::<Matinee>::new(store.clone());
+    matinees.execute(command(open(10))).await.expect("opens");
+    let cause = &events(&*store).await[0];
+    let of_concert = command(sell(1)).in_answer_to::<Concert>(cause, "greet").expect("has metadata");
+    let of_matinee = command(sell(1)).in_answer_to::<Matinee>(cause, "greet").expect("has metadata");
+    assert!(!concerts.execute(of_concert).await.expect("sells").repeated);
+    assert!(!matinees.execute(of_matinee).await.expect("sells, too").repeated);
 }
