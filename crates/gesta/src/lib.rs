@@ -76,8 +76,8 @@ pub use processor::{
     OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus,
 };
 pub use processors::{
-    DeadLetter, DeadLetterStatistics, DeadLettersOfType, Following, ProcessorInfo, ProcessorKind, Processors,
-    ProcessorsError, RebuildProgress, WaitError,
+    CarriedCheckpoints, DeadLetter, DeadLetterStatistics, DeadLettersOfType, Following, ProcessorInfo,
+    ProcessorKind, Processors, ProcessorsError, RebuildProgress, WaitError,
 };
 pub use projection::{Page, PageRequest, Projection, ProjectionError, Rows, Table};
 pub use replay::{Replay, ReplayError, ReplayHandle, ReplayProgress};

@@ -15,6 +15,7 @@ use crate::{ProcessorOptions, Projection};
 
 mod begin;
 mod build;
+mod carried;
 mod dead_letters;
 mod entry;
 mod error;
@@ -25,6 +26,7 @@ mod ports;
 mod record;
 mod wait;
 
+pub use carried::CarriedCheckpoints;
 pub use dead_letters::{DeadLetter, DeadLetterStatistics, DeadLettersOfType};
 use entry::{Definition, Entry, Work};
 pub use error::{ProcessorsError, WaitError};

@@ -81,3 +81,46 @@ fn remembered(record: &CheckpointRecord) -> Result<Record, ProcessorsError> {
         reason: format!("what {} remembers cannot be read ({error}): use a newer release", record.key),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use gesta_core::{Checkpoint, Epoch, Position, Tenant};
+
+    use super::*;
+
+    fn record(name: &str, state: &'static str) -> CheckpointRecord {
+        CheckpointRecord {
+            key: CheckpointKey::new(Tenant::default(), name),
+            epoch: Epoch(3),
+            saved: Checkpoint { position: Position::new(9), state: state.into() },
+        }
+    }
+
+    #[test]
+    fn only_what_stands_for_rows_stays_behind() {
+        let generation = r#"{"number":2,"fingerprint":"67e55044-10b1-426f-9247-bb680e5fe0c8","tables":["t"]}"#;
+        let of_projection = format!(r#"{{"paused":true,"last":2,"at_work":{generation},"before":null}}"#);
+        let of_projection: &'static str = of_projection.leak();
+        let stay = [record("sums@1", "rows"), record("sums@2", "rows")];
+        let as_they_are = [
+            record("group/sums@2", "table"),
+            record("mailer", "tally"),
+            record("mailer@2", "tally"),
+            record("processors/mailer", r#"{"paused":true}"#),
+            record("sums@3", "a handler of that name"),
+        ];
+        let mut carried = CarriedCheckpoints::default();
+        let bare = record("processors/sums", of_projection);
+        for record in stay.iter().chain(&as_they_are).chain([&bare]) {
+            carried.look(record).expect("legible");
+        }
+        for record in stay {
+            assert_eq!(carried.take(record), None);
+        }
+        for record in as_they_are {
+            assert_eq!(carried.take(record.clone()), Some(record));
+        }
+        let bare = remembered(&carried.take(bare).expect("it goes along")).expect("legible");
+        assert_eq!(bare, Record { paused: true, last: 2, ..Record::default() });
+    }
+}
