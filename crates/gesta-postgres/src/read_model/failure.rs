@@ -37,9 +37,11 @@ pub(super) fn sort(sql: &str, is_query: bool, error: &Error) -> Failure {
         code if ["21", "22", "23", "54", "P0"].iter().any(|class| code.starts_with(class)) => {
             values(sql, without_values(code, &reason))
         }
+        // 25P03 ends the session of one that was asleep.
         code if ["0A", "25", "26", "2B", "34", "3D", "3F", "42", "44"]
             .iter()
             .any(|class| code.starts_with(class))
+            && code != "25P03"
             || code == "08P01" =>
         {
             refused(sql, reason)

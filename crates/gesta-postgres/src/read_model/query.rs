@@ -88,9 +88,9 @@ async fn together(client: &Client, asked: &[Asked<'_>]) -> Result<Vec<Vec<Row>>,
     begun.map_err(|error| failure::sort("BEGIN", true, &error))?;
     let mut found = Vec::with_capacity(asked.len());
     for asked in asked {
-        let [_, rows] = [answers.next(), answers.next()]
-            .map(|answer| answer.unwrap_or_else(|| Ok(Vec::new())))
-            .map(|answer| answer.map_err(|error| failure::sort(asked.sql, true, &error)));
+        let mut answer = || answers.next().unwrap_or_else(|| Ok(Vec::new()));
+        // What is wrong with a query shows when it is declared; what comes behind it fails for that.
+        let rows = answer().and_then(|_| answer()).map_err(|error| failure::sort(asked.sql, true, &error));
         found.push(rows?);
     }
     let read = |(rows, asked): (Vec<tokio_postgres::Row>, &Asked<'_>)| {
