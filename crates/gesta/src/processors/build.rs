@@ -96,9 +96,10 @@ impl Entry {
                 Ok((is_former, Vec::new()))
             })
             .await?;
-        let mut running = self.running();
-        (running.record, running.note) = (record, None);
-        drop(running);
+        {
+            let mut running = self.running();
+            (running.record, running.note) = (record, None);
+        }
         if !is_former {
             self.forget(&building).await;
         }
