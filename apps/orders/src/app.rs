@@ -67,8 +67,8 @@ pub enum AppError {
 pub async fn app(backend: Backend, config: Config) -> Result<Application, AppError> {
     let (read_models, metrics) = (read_models(&backend)?, Metrics::new());
     let processors = processors(&backend, Some(&metrics)).await?;
-    let orders = repository::<Order>(&backend);
-    let customers = repository::<Customer>(&backend);
+    let orders = repository::<Order>(&backend).with_observer(metrics.telemetry());
+    let customers = repository::<Customer>(&backend).with_observer(metrics.telemetry());
     let mut aggregates = Aggregates::new();
     aggregates.register(orders.clone())?;
     aggregates.register(customers.clone())?;

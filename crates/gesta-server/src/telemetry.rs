@@ -19,6 +19,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use crate::health::Probe;
 
+mod aggregates;
 mod describe;
 mod json_lines;
 pub mod logs;

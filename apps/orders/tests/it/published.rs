@@ -98,6 +98,31 @@ async fn every_named_series_moves() {
     until_moved(&app, "retry_success_total", &["operation=\"order-read-model-projection\""]).await;
 }
 
+/// OR-28: how long streams are when commands decide, and what becomes of snapshots.
+#[tokio::test]
+async fn versions_of_aggregates_and_their_snapshots_are_measured() {
+    let app = Running::start().await;
+    let customer = json!({
+        "customer_id": id(7), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace",
+    });
+    let answer = app.post("/api/v1/customers", customer).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let path = format!("/api/v1/customers/{}/change-email", id(7));
+    for at in 1..=101 {
+        app.does(&path, json!({"new_email": format!("ada{at}@example.org")})).await;
+    }
+    let category = &["category=\"customer\""][..];
+    until_moved(&app, "gesta_snapshots_saved_total", category).await;
+    until_moved(&app, "gesta_snapshots_used_total", category).await;
+    let count = until_moved(&app, "gesta_aggregate_version_count", category).await;
+    assert!(count.ends_with(" 102"), "{count}");
+    let buckets = lines(&app, "gesta_aggregate_version_bucket").await;
+    let up_to = |bound: &str| buckets.iter().find(|line| line.contains(bound)).cloned().expect("a bucket");
+    assert!(up_to("le=\"100\"").ends_with(" 101"), "{buckets:#?}");
+    assert!(up_to("le=\"500\"").ends_with(" 102"), "{buckets:#?}");
+    assert_eq!(lines(&app, "gesta_snapshots_failed_total").await, Vec::<String>::new());
+}
+
 /// A record of Gesta's own counts, and one that somebody else wrote does not. A type that is none of an order has no
 /// series of its own.
 #[tokio::test]

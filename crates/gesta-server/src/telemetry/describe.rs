@@ -3,6 +3,8 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
+use super::aggregates::VERSIONS;
+
 /// Upper bounds in seconds: fine where publishing happens, up to the longest poll.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
@@ -10,7 +12,10 @@ const SECONDS: [f64; 16] =
 /// The same with our buckets.
 pub(super) fn builder(builder: PrometheusBuilder) -> PrometheusBuilder {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    builder.set_buckets_for_metric(seconds, &SECONDS).expect("the list of buckets is not empty")
+    let versions = Matcher::Full("gesta_aggregate_version".to_owned());
+    let buckets = builder.set_buckets_for_metric(seconds, &SECONDS);
+    let buckets = buckets.and_then(|builder| builder.set_buckets_for_metric(versions, &VERSIONS));
+    buckets.expect("no list of buckets is empty")
 }
 
 /// Tells the recorder of this thread what each metric means.
@@ -34,6 +39,14 @@ pub(super) fn describe() {
     describe_gauge!("gesta_processor_lag_seconds", "How old the last event was when it was handled.");
     describe_counter!("gesta_processor_events_total", "Events a processor has handled.");
     describe_counter!("gesta_processor_failures_total", "Attempts of a processor that failed.");
+    describe_histogram!("gesta_aggregate_version", "Events a stream had when a command decided on it.");
+    describe_counter!("gesta_snapshots_saved_total", "Snapshots of aggregates that were saved.");
+    describe_counter!("gesta_snapshots_failed_total", "Snapshots that were due and could not be saved.");
+    describe_counter!("gesta_snapshots_used_total", "Loads of an aggregate that began at a snapshot.");
+    describe_counter!(
+        "gesta_snapshots_passed_over_total",
+        "Loads that found a snapshot they could not use and folded all events."
+    );
     describe_gauge!("process_resident_memory_bytes", Unit::Bytes, "Memory of the process.");
     describe_histogram!("http_request_duration_seconds", Unit::Seconds, "From head to head of the reply.");
     describe_counter!("gesta_connections_refused_total", "Connections and heads turned away, by reason.");
