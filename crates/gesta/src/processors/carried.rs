@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn only_what_stands_for_rows_stays_behind() {
-        let generation = r#"{"number":2,"fingerprint":"67e55044-10b1-426f-9247-bb680e5fe0c8","tables":["t"]}"#;
+        let generation =
+            r#"{"number":2,"fingerprint":"67e55044-10b1-426f-9247-bb680e5fe0c8","tables":["t"]}"#;
         let of_projection = format!(r#"{{"paused":true,"last":2,"at_work":{generation},"before":null}}"#);
         let of_projection: &'static str = of_projection.leak();
         let stay = [record("sums@1", "rows"), record("sums@2", "rows")];
