@@ -191,6 +191,16 @@ impl Group {
         }
     }
 
+    /// Which batches a try may have stored so far.
+    pub(super) fn in_doubt(&self) -> Vec<bool> {
+        self.tried.clone()
+    }
+
+    /// The last try was undone for certain: only what was in doubt before it still is.
+    pub(super) fn was_undone(&mut self, doubts: Vec<bool>) {
+        self.tried = doubts;
+    }
+
     /// Refuses all who wait; those that an earlier try may have stored learn that it is unknown.
     pub(super) fn refuse(&mut self, reason: &str, refusal: impl Fn() -> AppendError) {
         for at in 0..self.batches.len() {

@@ -6,6 +6,7 @@ use gesta_core::{Position, Timestamp};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::{
     Client,
+    error::Severity,
     types::{ToSql, Type},
 };
 
@@ -30,12 +31,23 @@ const APPEND: &str = "SELECT after, recorded_at FROM gesta.append($1, $2, $3, $4
 struct Failed {
     sort: Sort,
     reason: String,
+    /// Whether the server said that it undid the transaction: then nothing of this try is stored, for certain.
+    undone: bool,
+}
+
+impl Failed {
+    fn new(sort: Sort, reason: impl Into<String>) -> Self {
+        Self { sort, reason: reason.into(), undone: false }
+    }
 }
 
 impl From<tokio_postgres::Error> for Failed {
     fn from(error: tokio_postgres::Error) -> Self {
         let (sort, reason) = judge(&error);
-        Self { sort, reason }
+        // An error ends the transaction, at its commit too; whoever is thrown out may have committed.
+        let undone = sort != Sort::Lost
+            && error.as_db_error().is_some_and(|told| told.parsed_severity() == Some(Severity::Error));
+        Self { sort, reason, undone }
     }
 }
 
@@ -64,7 +76,8 @@ impl Writer {
         let deadline = Instant::now() + self.shared.options.append_timeout;
         let mut wait = AGAIN.0;
         while !group.is_answered() {
-            let late = || Failed { sort: Sort::Lost, reason: "the server did not answer in time".into() };
+            let doubts = group.in_doubt();
+            let late = || Failed::new(Sort::Lost, "the server did not answer in time");
             let tried = timeout_at(deadline, self.attempt(&mut group)).await.unwrap_or_else(|_| Err(late()));
             let Err(failed) = tried else {
                 self.shared.appends(None);
@@ -73,10 +86,13 @@ impl Writer {
             if failed.sort == Sort::Lost {
                 self.client = None;
             }
+            if failed.undone {
+                group.was_undone(doubts);
+            }
             self.shared.appends((failed.sort != Sort::Busy).then(|| failed.reason.clone()));
             let out_of_time = deadline < Instant::now() + wait;
             if failed.sort != Sort::Lost || out_of_time || armed(Bug::UnknownAsRefused) {
-                let Failed { sort, reason } = failed;
+                let Failed { sort, reason, .. } = failed;
                 group.refuse(&reason, || nothing_stored((sort, reason.clone())));
                 return;
             }
@@ -102,7 +118,7 @@ impl Writer {
 
     async fn connect(&self) -> Result<Client, Failed> {
         let connector = &self.shared.connector;
-        let lost = |error: crate::ConnectError| Failed { sort: Sort::Lost, reason: error.to_string() };
+        let lost = |error: crate::ConnectError| Failed::new(Sort::Lost, error.to_string());
         let (client, _) = connector.client().await.map_err(lost)?;
         let promise = probe(&client, connector.place()).await.map_err(lost)?;
         *self.shared.promise.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = promise;
@@ -124,7 +140,7 @@ async fn transaction(client: &Client, shared: &Shared, group: &mut Group) -> Res
         let known = format!("SELECT {COLUMNS} FROM gesta.events_by_id($1, $2)");
         let (_, _, versions, known) = tokio::try_join!(
             biased;
-            client.batch_execute("BEGIN"),
+            client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
             client.query_typed(BEGIN, &[]),
             client.query_typed("SELECT gesta.stream_versions($1, $2)", &streams),
             client.query_typed(&known, &ids),
@@ -132,7 +148,7 @@ async fn transaction(client: &Client, shared: &Shared, group: &mut Group) -> Res
         let versions: Vec<u64> =
             versions.iter().map(|row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)).collect();
         let known = known.iter().map(read::event).collect::<Result<Vec<_>, _>>();
-        let known = known.map_err(|error| Failed { sort: Sort::Unusable, reason: error.to_string() })?;
+        let known = known.map_err(|error| Failed::new(Sort::Unusable, error.to_string()))?;
         asked.view(&versions, known)
     };
     let class = shared.promise().durability;
@@ -146,7 +162,7 @@ async fn transaction(client: &Client, shared: &Shared, group: &mut Group) -> Res
     let values = columns.values();
     let append = async {
         let rows = client.query_typed(APPEND, &values).await?;
-        let row = rows.first().ok_or_else(|| Failed { sort: Sort::Unusable, reason: "no answer".into() })?;
+        let row = rows.first().ok_or_else(|| Failed::new(Sort::Unusable, "no answer"))?;
         let (after, at) = (position(row.get(0)), row.get::<_, jiff::Timestamp>(1));
         let at = Timestamp::from_micros(at.as_microsecond());
         answers.give(true, class, after, at);

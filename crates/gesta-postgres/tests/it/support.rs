@@ -71,3 +71,22 @@ pub(crate) async fn client(url: &str) -> Client {
 async fn run(url: &str, sql: &str) {
     client(url).await.batch_execute(sql).await.expect("the server does it");
 }
+
+/// How much of a test there is: `cargo xtask faults postgres` asks for more, and says so in the environment.
+pub(crate) mod sizes {
+    use std::env;
+
+    /// How many rounds.
+    pub(crate) fn rounds(short: u64) -> u64 {
+        number("GESTA_FAULT_ROUNDS").unwrap_or(short)
+    }
+
+    /// Fixes every random choice.
+    pub(crate) fn run() -> u64 {
+        number("GESTA_FAULT_RUN").unwrap_or(1)
+    }
+
+    fn number(name: &str) -> Option<u64> {
+        env::var(name).ok().map(|text| text.parse().expect("a number"))
+    }
+}
