@@ -25,6 +25,7 @@
 mod aggregate;
 mod append;
 mod code;
+mod dead_letter;
 mod delivery;
 mod envelope;
 mod event;
@@ -48,6 +49,7 @@ pub use append::{
     PlacedEvent, StreamToAppend,
 };
 pub use code::Code;
+pub use dead_letter::{DeadLetter, DeadLetterStatistics, DeadLetters, DeadLettersOfType};
 pub use delivery::{AckReply, AckRequest, DeliveredEvent, Deliveries, NackReply, NackRequest, PullRequest};
 pub use envelope::Envelope;
 pub use event::Event;

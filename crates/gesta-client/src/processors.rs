@@ -7,6 +7,8 @@ use crate::{
     client::{Call, segment},
 };
 
+mod dead_letters;
+
 /// The processors that run in a server's process, and what an operator tells them.
 ///
 /// ```no_run
@@ -61,6 +63,11 @@ impl Processors {
     /// another rebuild runs.
     pub async fn rebuild(&self, name: &str) -> Result<Processor, Error> {
         self.0.once(Call::tell(format!("{}/rebuild", path(name)))).await
+    }
+
+    /// Gives up a rebuild, whether it runs or has stopped; sent once. Fails with 409 when there is none.
+    pub async fn cancel_rebuild(&self, name: &str) -> Result<Processor, Error> {
+        self.0.once(Call::tell(format!("{}/cancel-rebuild", path(name)))).await
     }
 
     /// Puts the generation before the last rebuild back in place; sent once. Fails with 409 when there is none.
