@@ -98,6 +98,13 @@ pub(super) struct Running {
     pub(super) seen: Option<Seen>,
 }
 
+impl Running {
+    /// Whether this process has the claim on the generation at work.
+    pub(super) fn has_claim(&self) -> bool {
+        self.at_work.as_ref().is_some_and(|handle| handle.status().epoch.0 != 0)
+    }
+}
+
 /// A generation that is being built.
 pub(super) struct Building {
     pub(super) handle: ProcessorHandle,
@@ -261,13 +268,19 @@ impl Entry {
             previous: number(&record.before),
             rebuild: self.progress(&running),
             note: running.note.clone(),
-            owner: running.seen.as_ref().and_then(|seen| seen.owner.clone()),
+            owner: running.seen.as_ref().filter(|_| !running.has_claim()).and_then(|seen| seen.owner.clone()),
         }
     }
 
     fn progress(&self, running: &Running) -> Option<RebuildProgress> {
         let (building, generation) = (running.building.as_ref()?, running.record.building.as_ref()?);
-        let status = building.handle.status();
+        let mut status = building.handle.status();
+        if let Some(built) = running.seen.as_ref().and_then(|seen| seen.built.clone())
+            && status.epoch.0 == 0
+            && built.position > status.position
+        {
+            status = ProcessorStatus { head: status.head.max(built.position), ..built };
+        }
         let (done, of) = (status.position, status.head);
         let came = done.get().saturating_sub(building.from.get());
         let took = self.ports.clock.now().since(building.since);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_core::{Checkpoint, Holder, Position, Timestamp};
+use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, Timestamp};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -30,6 +30,8 @@ pub(super) struct Seen {
     /// Who runs it.
     pub(super) owner: Option<String>,
     pub(super) status: ProcessorStatus,
+    /// How far another process has come with what it builds.
+    pub(super) built: Option<ProcessorStatus>,
 }
 
 impl Processors {
@@ -56,22 +58,23 @@ impl Processors {
         }))
     }
 
-    /// The other process that runs one of them now; `None` if this one does, or nobody.
-    pub async fn elsewhere(&self, name: &str) -> Result<Option<Holder>, ProcessorsError> {
+    /// The other process that runs one of them now, and the checkpoint it has for that; `None` if this one does, or nobody.
+    pub async fn elsewhere(&self, name: &str) -> Result<Option<(CheckpointKey, Holder)>, ProcessorsError> {
         let entry = self.find(name)?;
         if entry.runs_here() {
             return Ok(None);
         }
         let record = entry.records().load().await?;
-        let holder = entry.checkpoints().holder(&entry.checkpoint_of(record.number())).await?;
-        Ok(holder.filter(|holder| holder.owner != entry.ports.owner))
+        let key = entry.checkpoint_of(record.number());
+        let holder = entry.checkpoints().holder(&key).await?;
+        Ok(holder.filter(|holder| holder.owner != entry.ports.owner).map(|holder| (key, holder)))
     }
 }
 
 impl Entry {
     /// Whether this process has the claim on the generation at work.
     pub(super) fn runs_here(&self) -> bool {
-        self.running().at_work.as_ref().is_some_and(|handle| handle.status().epoch.0 != 0)
+        self.running().has_claim()
     }
 
     /// Brings this process in line with what is recorded, and looks how far the owner is.
@@ -137,11 +140,20 @@ impl Entry {
             Some(owner) => format!("{owner} runs it"),
             None => "no process runs it".to_owned(),
         };
-        let saved = self.checkpoints().load(&key).await?;
+        let status = self.saved_of(stored.number(), &reason).await?;
+        let built = match &stored.building {
+            Some(building) => Some(self.saved_of(building.number, &reason).await?),
+            None => None,
+        };
+        Ok(Seen { owner, status, built })
+    }
+
+    async fn saved_of(&self, generation: u64, reason: &str) -> Result<ProcessorStatus, ProcessorsError> {
+        let saved = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
         let mut status = ProcessorStatus::new(&self.name);
-        status.state = ProcessorState::Waiting { reason };
+        status.state = ProcessorState::Waiting { reason: reason.to_owned() };
         put(&mut status, &saved);
-        Ok(Seen { owner, status })
+        Ok(status)
     }
 
     /// Waits until another process has handled everything up to `position`, or this one runs it.

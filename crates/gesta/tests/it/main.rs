@@ -1,6 +1,10 @@
-//! The engine on the in-memory backend, through its public API.
+//! The engine through its public API: on the in-memory backend, and its read models on every store that has them.
 
 mod aliases;
+/// Databases for tests, as the store on PostgreSQL has them.
+#[allow(dead_code, reason = "each crate needs a part of it")]
+#[path = "../../../gesta-postgres/tests/it/support.rs"]
+mod database;
 mod dead_letter_order;
 mod group;
 mod processor;

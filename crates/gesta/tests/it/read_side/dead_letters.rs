@@ -12,8 +12,8 @@ fn skipping() -> ProcessorOptions {
 }
 
 /// A site whose projection does not take events of `bad`, of which there are two among others.
-async fn with_two_letters() -> (Site, Position) {
-    let site = Site::with(skipping()).await;
+async fn with_two_letters(on: Place) -> (Site, Position) {
+    let site = Site::with(on, skipping()).await;
     site.knobs.picky.store(true, Ordering::Relaxed);
     let mut last = Position::START;
     for stream in ["a-1", "bad-1", "a-1", "bad-1", "bad-2", "bad-1", "a-1"] {
@@ -30,7 +30,7 @@ async fn letters(site: &Site) -> Vec<DeadLetter> {
 /// The types in the stream of what the generation recorded.
 async fn records(site: &Site, generation: u64) -> Vec<String> {
     let stream = format!("$processor-{NAME}@{generation}").parse().expect("legal");
-    let read = site.store.read_stream(ReadStream::of(Tenant::default(), stream));
+    let read = site.store.log().read_stream(ReadStream::of(Tenant::default(), stream));
     let events: Vec<_> = read.try_collect().await.expect("reads");
     events.iter().map(|event| event.event_type.to_string()).collect()
 }
@@ -45,9 +45,8 @@ async fn none_left(site: &Site) {
     site.until("released", |info| info.status.dead_letters == 0).await;
 }
 
-#[tokio::test]
-async fn what_fails_is_kept_with_its_cause_and_holds_its_stream_alone() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn what_fails_is_kept_with_its_cause_and_holds_its_stream_alone(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     assert_eq!(site.rows().await, [row("a-1", 3)]);
     let found = letters(&site).await;
     let shown: Vec<_> = found
@@ -69,9 +68,8 @@ async fn what_fails_is_kept_with_its_cause_and_holds_its_stream_alone() {
     assert_eq!(info.status.dead_letters, 2);
 }
 
-#[tokio::test]
-async fn a_replay_handles_the_event_and_what_is_held_behind_it_once() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn a_replay_handles_the_event_and_what_is_held_behind_it_once(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     site.knobs.picky.store(false, Ordering::Relaxed);
     let first = letters(&site).await.remove(0);
     let count = site.processors.replay_dead_letters(NAME, Selection::Events(vec![first.event_id])).await;
@@ -93,9 +91,8 @@ async fn a_replay_handles_the_event_and_what_is_held_behind_it_once() {
     assert_eq!(site.rows().await, [row("a-1", 3), row("bad-1", 4), row("bad-2", 2)]);
 }
 
-#[tokio::test]
-async fn one_that_fails_again_is_a_dead_letter_again() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn one_that_fails_again_is_a_dead_letter_again(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     let before = letters(&site).await;
     assert_eq!(site.processors.replay_dead_letters(NAME, Selection::All).await, Ok(2));
     let failed_twice = async {
@@ -120,9 +117,8 @@ async fn one_that_fails_again_is_a_dead_letter_again() {
     assert_eq!(site.rows().await, [row("a-1", 3), row("bad-1", 3), row("bad-2", 1)]);
 }
 
-#[tokio::test]
-async fn a_discard_gives_up_one_event_and_goes_on_behind_it() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn a_discard_gives_up_one_event_and_goes_on_behind_it(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     site.knobs.picky.store(false, Ordering::Relaxed);
     let why = Some("sent by mistake".to_owned());
     assert_eq!(site.processors.discard_dead_letters(NAME, Selection::All, why).await, Ok(2));
@@ -130,7 +126,7 @@ async fn a_discard_gives_up_one_event_and_goes_on_behind_it() {
     assert_eq!(site.rows().await, [row("a-1", 3), row("bad-1", 2)]);
     let stream = format!("$processor-{NAME}@1").parse().expect("legal");
     let read = ReadStream::of(Tenant::default(), stream).after(Version::new(2));
-    let decisions: Vec<_> = site.store.read_stream(read).try_collect().await.expect("reads");
+    let decisions: Vec<_> = site.store.log().read_stream(read).try_collect().await.expect("reads");
     assert_eq!(decisions.len(), 2);
     for decision in decisions {
         assert_eq!(&*decision.event_type, "gesta.processor.discarded");
@@ -138,9 +134,8 @@ async fn a_discard_gives_up_one_event_and_goes_on_behind_it() {
     }
 }
 
-#[tokio::test]
-async fn a_decision_outlives_a_restart_and_takes_effect_once() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn a_decision_outlives_a_restart_and_takes_effect_once(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     site.processors.pause(NAME).await.expect("pauses");
     site.until("paused", |info| info.status.state == ProcessorState::Paused).await;
     assert_eq!(site.processors.replay_dead_letters(NAME, Selection::All).await, Ok(2));
@@ -159,9 +154,8 @@ async fn a_decision_outlives_a_restart_and_takes_effect_once() {
 }
 
 /// A decision while it is paused takes effect on resuming, without another event.
-#[tokio::test]
-async fn a_pause_is_kept_and_a_resume_obeys() {
-    let (site, _) = with_two_letters().await;
+pub(crate) async fn a_pause_is_kept_and_a_resume_obeys(on: Place) {
+    let (site, _) = with_two_letters(on).await;
     site.knobs.picky.store(false, Ordering::Relaxed);
     site.processors.pause(NAME).await.expect("pauses");
     site.until("paused", |info| info.status.state == ProcessorState::Paused).await;
@@ -175,9 +169,8 @@ async fn a_pause_is_kept_and_a_resume_obeys() {
 }
 
 /// Another generation handles everything itself, so it has letters of its own.
-#[tokio::test]
-async fn a_rebuild_that_takes_the_event_has_no_letters() {
-    let (site, last) = with_two_letters().await;
+pub(crate) async fn a_rebuild_that_takes_the_event_has_no_letters(on: Place) {
+    let (site, last) = with_two_letters(on).await;
     site.knobs.picky.store(false, Ordering::Relaxed);
     site.processors.rebuild(NAME).await.expect("begins");
     site.until("swapped", |info| info.generation == 2 && info.rebuild.is_none()).await;
@@ -220,9 +213,8 @@ impl gesta_core::EventHandler for Choosy {
     }
 }
 
-#[tokio::test]
-async fn a_handler_gets_them_in_order_and_a_reset_forgets_them() {
-    let site = Site::with(skipping()).await;
+pub(crate) async fn a_handler_gets_them_in_order_and_a_reset_forgets_them(on: Place) {
+    let site = Site::with(on, skipping()).await;
     let choosy = Arc::new(Choosy::default());
     site.processors.add_handler(choosy.clone(), skipping()).await.expect("adds");
     site.append("bad-1", 2).await;
@@ -241,12 +233,11 @@ async fn a_handler_gets_them_in_order_and_a_reset_forgets_them() {
 }
 
 /// A replay of the past is not the processor of that name: what it leaves out holds nobody up.
-#[tokio::test]
-async fn what_a_replay_of_the_past_leaves_out_holds_nobody_up() {
-    let site = Site::with(skipping()).await;
+pub(crate) async fn what_a_replay_of_the_past_leaves_out_holds_nobody_up(on: Place) {
+    let site = Site::with(on, skipping()).await;
     let choosy = Arc::new(Choosy::default());
     site.append("bad-1", 1).await;
-    let log: Arc<dyn EventStore> = Arc::new(site.store.clone());
+    let log = site.store.log();
     let replay = gesta::Replay::of(log, Filter::of(Tenant::default())).with(skipping());
     replay.start(choosy.clone()).await.expect("starts").finish().await.expect("leaves it out");
     choosy.mended.store(true, Ordering::SeqCst);

@@ -3,9 +3,8 @@ use gesta_core::{EventHandler, HandlerError, read_model::Statement};
 
 use super::*;
 
-#[tokio::test]
-async fn every_event_counts_once_over_restarts() {
-    let mut site = Site::new().await;
+pub(crate) async fn every_event_counts_once_over_restarts(on: Place) {
+    let mut site = Site::new(on).await;
     for round in 1..=4 {
         site.append("a-1", 70).await;
         let position = site.append("b-1", 80).await;
@@ -19,9 +18,8 @@ async fn every_event_counts_once_over_restarts() {
 }
 
 /// A stop in the middle of whatever goes on: what is not committed comes again, what is committed does not.
-#[tokio::test]
-async fn a_stop_at_any_moment_repeats_nothing() {
-    let mut site = Site::with(ProcessorOptions { batch: 7, flush: Duration::ZERO, ..quick() }).await;
+pub(crate) async fn a_stop_at_any_moment_repeats_nothing(on: Place) {
+    let mut site = Site::with(on, ProcessorOptions { batch: 7, flush: Duration::ZERO, ..quick() }).await;
     for _ in 0..8 {
         site.append("a-1", 100).await;
         site = site.restart().await;
@@ -31,9 +29,8 @@ async fn a_stop_at_any_moment_repeats_nothing() {
     assert_eq!(site.rows().await, [row("a-1", 801)]);
 }
 
-#[tokio::test]
-async fn a_wait_ends_when_the_position_is_there_or_says_why_it_is_not() {
-    let site = Site::new().await;
+pub(crate) async fn a_wait_ends_when_the_position_is_there_or_says_why_it_is_not(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 1).await;
     site.wait(position).await;
     let beyond = Position::new(position.get() + 1);
@@ -53,9 +50,8 @@ async fn a_wait_ends_when_the_position_is_there_or_says_why_it_is_not() {
     site.processors.shutdown().await;
 }
 
-#[tokio::test]
-async fn pages_tell_where_they_stand() {
-    let site = Site::new().await;
+pub(crate) async fn pages_tell_where_they_stand(on: Place) {
+    let site = Site::new(on).await;
     let mut position = Position::START;
     for n in 0..23 {
         position = site.append(&format!("a-{n:02}"), 1).await;
@@ -103,9 +99,8 @@ impl EventHandler for Letters {
     }
 }
 
-#[tokio::test]
-async fn a_handler_runs_beside_and_a_reset_gives_it_every_event_again() {
-    let site = Site::new().await;
+pub(crate) async fn a_handler_runs_beside_and_a_reset_gives_it_every_event_again(on: Place) {
+    let site = Site::new(on).await;
     let letters = Arc::new(Letters(std::sync::Mutex::default()));
     site.processors.add_handler(letters.clone(), quick()).await.expect("adds");
     let position = site.append("a-1", 3).await;
@@ -121,9 +116,8 @@ async fn a_handler_runs_beside_and_a_reset_gives_it_every_event_again() {
     assert!(matches!(again, Err(gesta::ProcessorsError::Taken { .. })));
 }
 
-#[tokio::test]
-async fn a_pause_survives_a_restart() {
-    let site = Site::new().await;
+pub(crate) async fn a_pause_survives_a_restart(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 1).await;
     site.wait(position).await;
     site.processors.pause("tally").await.expect("pauses");

@@ -22,7 +22,7 @@ struct Faraway {
 }
 
 impl Faraway {
-    fn new(store: &FileStore, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
+    fn new(store: &Opened, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
         let (inner, usurper, refuses) = (store.read_models(), AtomicBool::default(), AtomicBool::default());
         Arc::new(Self { inner, loses: Mutex::new(Box::new(loses)), usurper, refuses })
     }
@@ -95,7 +95,7 @@ impl ReadModelStore for Faraway {
 /// A site without processors of its own, and ones over this database.
 async fn over(site: &Site, faraway: &Arc<Faraway>, options: ProcessorOptions) -> Processors {
     site.processors.shutdown().await;
-    let log: Arc<dyn EventStore> = Arc::new(site.store.clone());
+    let log = site.store.log();
     let processors = Processors::new(log, site.store.checkpoints(), Arc::new(SystemClock), "this-process")
         .with_read_models(faraway.clone());
     processors.add_projection(Tallies(site.knobs.clone()), options).await.expect("adds");
@@ -103,9 +103,8 @@ async fn over(site: &Site, faraway: &Arc<Faraway>, options: ProcessorOptions) ->
 }
 
 /// A commit that was made and whose answer was lost is not made again.
-#[tokio::test]
-async fn a_lost_answer_repeats_nothing() {
-    let site = Site::new().await;
+pub(crate) async fn a_lost_answer_repeats_nothing(on: Place) {
+    let site = Site::new(on).await;
     let mut commits = 0;
     let faraway = Faraway::new(&site.store, move |_| {
         commits += 1;
@@ -122,9 +121,8 @@ async fn a_lost_answer_repeats_nothing() {
 }
 
 /// The same while events are left out one by one.
-#[tokio::test]
-async fn a_lost_answer_repeats_nothing_where_events_are_skipped() {
-    let site = Site::new().await;
+pub(crate) async fn a_lost_answer_repeats_nothing_where_events_are_skipped(on: Place) {
+    let site = Site::new(on).await;
     let faraway = Faraway::new(&site.store, |commit| commit.checkpoint.position.get() % 3 == 0);
     let options = ProcessorOptions { on_failure: gesta::OnFailure::Skip, ..quick() };
     let processors = over(&site, &faraway, options).await;
@@ -141,9 +139,8 @@ async fn a_lost_answer_repeats_nothing_where_events_are_skipped() {
 }
 
 /// An owner that is replaced between claim and commit writes nothing, and takes up again once the other is gone.
-#[tokio::test]
-async fn a_replaced_owner_writes_nothing_and_takes_up_again() {
-    let site = Site::new().await;
+pub(crate) async fn a_replaced_owner_writes_nothing_and_takes_up_again(on: Place) {
+    let site = Site::new(on).await;
     let faraway = Faraway::new(&site.store, |_| false);
     let processors = over(&site, &faraway, quick()).await;
     processors.start_all().await.expect("starts");
@@ -159,9 +156,8 @@ async fn a_replaced_owner_writes_nothing_and_takes_up_again() {
 }
 
 /// The same while a held stream is released, where the position of the checkpoint stays.
-#[tokio::test]
-async fn a_lost_answer_repeats_nothing_while_a_held_stream_is_released() {
-    let site = Site::new().await;
+pub(crate) async fn a_lost_answer_repeats_nothing_while_a_held_stream_is_released(on: Place) {
+    let site = Site::new(on).await;
     let mut commits = 0;
     let faraway = Faraway::new(&site.store, move |_| {
         commits += 1;
@@ -187,9 +183,8 @@ async fn a_lost_answer_repeats_nothing_while_a_held_stream_is_released() {
 }
 
 /// What was told and failed half way leaves the advice that helps.
-#[tokio::test]
-async fn a_reset_that_failed_says_resume_and_a_resume_heals_it() {
-    let site = Site::new().await;
+pub(crate) async fn a_reset_that_failed_says_resume_and_a_resume_heals_it(on: Place) {
+    let site = Site::new(on).await;
     let faraway = Faraway::new(&site.store, |_| false);
     let processors = over(&site, &faraway, quick()).await;
     let early = processors.reset(NAME).await.expect_err("nothing runs");

@@ -7,9 +7,8 @@ async fn swapped(site: &Site, generation: u64) -> ProcessorInfo {
 }
 
 /// A reader and a writer at full speed see no empty, mixed or earlier read model while it is rebuilt and swapped back.
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn readers_see_no_gap_while_it_is_rebuilt() {
-    let site = Site::new().await;
+pub(crate) async fn readers_see_no_gap_while_it_is_rebuilt(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 500).await;
     site.wait(position).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -56,9 +55,8 @@ async fn readers_see_no_gap_while_it_is_rebuilt() {
     assert_eq!(site.rows().await, [row("a-1", written), row("b-1", 1)]);
 }
 
-#[tokio::test]
-async fn an_interrupted_rebuild_goes_on_and_shows_how_far_it_is() {
-    let site = Site::new().await;
+pub(crate) async fn an_interrupted_rebuild_goes_on_and_shows_how_far_it_is(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 30).await;
     site.wait(position).await;
     site.processors.pause(NAME).await.expect("pauses");
@@ -75,9 +73,8 @@ async fn an_interrupted_rebuild_goes_on_and_shows_how_far_it_is() {
     assert_eq!(site.rows().await, [row("a-1", 30)]);
 }
 
-#[tokio::test]
-async fn a_changed_projection_is_rebuilt_at_the_next_start_and_answers_meanwhile() {
-    let site = Site::new().await;
+pub(crate) async fn a_changed_projection_is_rebuilt_at_the_next_start_and_answers_meanwhile(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 30).await;
     site.wait(position).await;
     site.processors.pause(NAME).await.expect("pauses");
@@ -101,9 +98,8 @@ async fn a_changed_projection_is_rebuilt_at_the_next_start_and_answers_meanwhile
     assert_eq!(site.rows().await, [row("a-1", 31)]);
 }
 
-#[tokio::test]
-async fn what_another_definition_built_can_be_put_back_and_stays() {
-    let site = Site::new().await;
+pub(crate) async fn what_another_definition_built_can_be_put_back_and_stays(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 5).await;
     site.wait(position).await;
     site.knobs.version.store(2, Ordering::Relaxed);
@@ -123,9 +119,8 @@ async fn what_another_definition_built_can_be_put_back_and_stays() {
     assert_eq!(site.rows().await, [row("a-1", 6)]);
 }
 
-#[tokio::test]
-async fn a_rebuild_that_cannot_go_on_says_why_and_gives_way_to_another() {
-    let site = Site::new().await;
+pub(crate) async fn a_rebuild_that_cannot_go_on_says_why_and_gives_way_to_another(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("bad-1", 2).await;
     site.wait(position).await;
     let nothing = site.processors.swap_back(NAME).await;
@@ -149,9 +144,8 @@ async fn a_rebuild_that_cannot_go_on_says_why_and_gives_way_to_another() {
     assert_eq!(swapped(&site, 3).await.previous, Some(1));
 }
 
-#[tokio::test]
-async fn a_reset_empties_it_and_fills_it_again() {
-    let site = Site::new().await;
+pub(crate) async fn a_reset_empties_it_and_fills_it_again(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 5).await;
     site.wait(position).await;
     let info = site.processors.reset(NAME).await.expect("resets");
@@ -162,8 +156,7 @@ async fn a_reset_empties_it_and_fills_it_again() {
     assert_eq!(site.rows().await, [row("a-1", 5)]);
 }
 
-#[tokio::test]
-async fn a_definition_that_cannot_be_run_is_refused_when_it_is_added() {
+pub(crate) async fn a_definition_that_cannot_be_run_is_refused_when_it_is_added(on: Place) {
     struct Odd(&'static str, &'static str);
     impl Projection for Odd {
         fn name(&self) -> &str {
@@ -180,7 +173,7 @@ async fn a_definition_that_cannot_be_run_is_refused_when_it_is_added() {
             Ok(())
         }
     }
-    let site = Site::new().await;
+    let site = Site::new(on).await;
     let add = async |name, create| site.processors.add_projection(Odd(name, create), quick()).await;
     for (name, create) in [
         ("a/b", "CREATE TABLE {odd} (x TEXT)"),
@@ -194,9 +187,8 @@ async fn a_definition_that_cannot_be_run_is_refused_when_it_is_added() {
     }
 }
 
-#[tokio::test]
-async fn a_rebuild_can_be_given_up_and_a_swap_back_kept_for_later() {
-    let site = Site::new().await;
+pub(crate) async fn a_rebuild_can_be_given_up_and_a_swap_back_kept_for_later(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("a-1", 30).await;
     site.wait(position).await;
     let nothing = site.processors.cancel_rebuild(NAME).await;
@@ -223,9 +215,8 @@ async fn a_rebuild_can_be_given_up_and_a_swap_back_kept_for_later() {
 }
 
 /// Putting an old definition back ends a rebuild that has failed, with what runs of it and its tables.
-#[tokio::test]
-async fn a_failed_rebuild_does_not_outlive_a_swap_to_another_definition() {
-    let site = Site::new().await;
+pub(crate) async fn a_failed_rebuild_does_not_outlive_a_swap_to_another_definition(on: Place) {
+    let site = Site::new(on).await;
     let position = site.append("bad-1", 2).await;
     site.wait(position).await;
     site.knobs.version.store(2, Ordering::Relaxed);

@@ -6,8 +6,32 @@ use super::*;
 const LEASE: Duration = Duration::from_millis(600);
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What several processes share. A data folder is open in one process at a time: there they share the open store, too.
+struct Shared {
+    place: Place,
+    open: tokio::sync::Mutex<Option<Opened>>,
+}
+
+impl Shared {
+    fn new(place: Place) -> Self {
+        Self { place, open: tokio::sync::Mutex::default() }
+    }
+
+    async fn open(&self) -> Opened {
+        if matches!(self.place, Place::Database(_)) {
+            return self.place.open().await;
+        }
+        let mut open = self.open.lock().await;
+        if open.is_none() {
+            *open = Some(self.place.open().await);
+        }
+        open.clone().expect("it is open")
+    }
+}
+
 /// One process of several on a log: a runtime of its own, so that it can be killed.
 struct Process {
+    store: Opened,
     processors: Arc<Processors>,
     following: Following,
     runtime: Option<Runtime>,
@@ -15,11 +39,11 @@ struct Process {
 
 impl Process {
     /// Starts, or only follows what others run.
-    fn on(store: &FileStore, owner: &str, starts: bool) -> Self {
+    fn on(shared: &Shared, owner: &str, starts: bool) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runs");
-        let log: Arc<dyn EventStore> = Arc::new(store.clone());
-        let processors = Processors::new(log, store.checkpoints(), Arc::new(SystemClock), owner)
+        let store = runtime.block_on(shared.open());
+        let processors = Processors::new(store.log(), store.checkpoints(), Arc::new(SystemClock), owner)
             .with_read_models(store.read_models());
         let processors = Arc::new(processors);
         let following = runtime.block_on(async {
@@ -31,7 +55,7 @@ impl Process {
             }
             following
         });
-        Self { processors, following, runtime: Some(runtime) }
+        Self { store, processors, following, runtime: Some(runtime) }
     }
 
     fn until(&self, what: &str, is: impl Fn(&ProcessorInfo) -> bool) -> ProcessorInfo {
@@ -78,30 +102,23 @@ impl Drop for Process {
     }
 }
 
-fn store() -> (TempDir, FileStore) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = FileStore::open(folder.path(), Options::default().without_sync()).expect("opens");
-    (folder, store)
+fn appended(process: &Process, count: usize) -> Position {
+    process.block_on(append(&process.store, "a-1", count))
 }
 
-fn appended(process: &Process, store: &FileStore, count: usize) -> Position {
-    process.block_on(append(store, "a-1", count))
-}
-
-fn tallied(process: &Process, store: &FileStore) -> i64 {
-    let rows = process.block_on(store.read_models().query("SELECT n FROM tallies".into())).expect("answers");
-    rows[0].get("n").expect("a number")
+fn tallied(process: &Process) -> i64 {
+    let rows = process.block_on(process.store.read_models().query("SELECT n FROM tallies".into()));
+    rows.expect("answers")[0].get("n").expect("a number")
 }
 
 /// It runs in one process, every other one tells the same of it, and goes on when that one is killed.
-#[test]
-fn another_process_shows_it_and_goes_on_when_its_owner_is_killed() {
-    let (_folder, store) = store();
+pub(crate) fn another_process_shows_it_and_goes_on_when_its_owner_is_killed(on: Place) {
+    let store = Shared::new(on);
     let one = Process::on(&store, "one", true);
     one.runs();
     let two = Process::on(&store, "two", true);
     let idle = Process::on(&store, "three", false);
-    let position = appended(&one, &store, 10);
+    let position = appended(&one, 10);
     for process in [&one, &two, &idle] {
         process.wait(position);
     }
@@ -109,64 +126,61 @@ fn another_process_shows_it_and_goes_on_when_its_owner_is_killed() {
         let seen = process.until("seen", |info| info.status.position >= position);
         assert_eq!((seen.owner.as_deref(), seen.status.processed, seen.generation), (Some("one"), 10, 1));
         let holder = process.block_on(process.processors.elsewhere("tally")).expect("asked");
-        assert_eq!(holder.expect("another one runs it").owner, "one");
+        assert_eq!(holder.expect("another one runs it").1.owner, "one");
     }
     assert!(one.block_on(one.processors.elsewhere("tally")).expect("asked").is_none());
 
     let killed = std::time::Instant::now();
     one.kill();
-    let last = appended(&two, &store, 5);
+    let last = appended(&two, 5);
     two.wait(last);
     assert!(killed.elapsed() < LEASE * 3, "{:?}", killed.elapsed());
     assert_eq!(two.runs().owner, None);
-    assert_eq!(tallied(&two, &store), 15);
+    assert_eq!(tallied(&two), 15);
     idle.until("seen again", |info| info.owner.as_deref() == Some("two"));
 }
 
 /// What one process is told holds for whichever runs it next.
-#[test]
-fn a_pause_holds_in_the_process_that_takes_over() {
-    let (_folder, store) = store();
+pub(crate) fn a_pause_holds_in_the_process_that_takes_over(on: Place) {
+    let store = Shared::new(on);
     let one = Process::on(&store, "one", true);
     one.runs();
     let two = Process::on(&store, "two", true);
-    let position = appended(&one, &store, 3);
+    let position = appended(&one, 3);
     two.wait(position);
     one.block_on(one.processors.pause("tally")).expect("paused");
     // It lets go at once, so that the other one may take it before it has looked.
     drop(one);
     let paused = two.until("paused here", |info| info.status.state == ProcessorState::Paused);
     assert!(paused.paused && paused.owner.is_none(), "{paused:?}");
-    let last = appended(&two, &store, 2);
+    let last = appended(&two, 2);
     assert_eq!(two.processors.get(NAME).expect("is there").status.position, position);
     two.block_on(two.processors.resume("tally")).expect("goes on");
     two.wait(last);
-    assert_eq!(tallied(&two, &store), 5);
+    assert_eq!(tallied(&two), 5);
 }
 
 /// A rebuild that one process did is at work in all of them, and the former generation runs nowhere.
-#[test]
-fn a_rebuild_elsewhere_is_what_runs_here_afterwards() {
-    let (_folder, store) = store();
+pub(crate) fn a_rebuild_elsewhere_is_what_runs_here_afterwards(on: Place) {
+    let store = Shared::new(on);
     let one = Process::on(&store, "one", true);
     one.runs();
     let two = Process::on(&store, "two", true);
-    let position = appended(&one, &store, 3);
+    let position = appended(&one, 3);
     two.wait(position);
     one.block_on(one.processors.rebuild("tally")).expect("begins");
     one.until("swapped", |info| info.generation == 2 && info.rebuild.is_none());
     two.until("followed", |info| info.generation == 2 && info.rebuild.is_none());
-    two.wait(appended(&one, &store, 1));
+    two.wait(appended(&one, 1));
     one.kill();
-    two.wait(appended(&two, &store, 1));
+    two.wait(appended(&two, 1));
     assert_eq!(two.runs().generation, 2);
-    assert_eq!(tallied(&two, &store), 5);
+    assert_eq!(tallied(&two), 5);
 }
 
 /// Both begin at once, again and again: each event counts once.
-#[test]
-fn many_beginnings_at_once_count_each_event_once() {
-    let (_folder, store) = store();
+pub(crate) fn many_beginnings_at_once_count_each_event_once(on: Place) {
+    let store = Shared::new(on);
     let mut sum = 0;
     for round in 0..5 {
         let both = std::thread::scope(|scope| {
@@ -177,9 +191,9 @@ fn many_beginnings_at_once_count_each_event_once() {
             let both = [start(format!("one-{round}")), start(format!("two-{round}"))];
             both.map(|one| one.join().expect("starts"))
         });
-        let position = appended(&both[0], &store, 7);
+        let position = appended(&both[0], 7);
         sum += 7;
         both.iter().for_each(|process| process.wait(position));
-        assert_eq!(tallied(&both[0], &store), sum);
+        assert_eq!(tallied(&both[0]), sum);
     }
 }
