@@ -20,9 +20,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The first two are for ourselves: parts of a run that need a process of their own.
+    // The first three are for ourselves: parts of a run that need a process of their own.
     let outcome = match arguments.split_first() {
         Some((verb, rest)) if verb == "phase" => parts::embedded::phase(rest),
+        Some((verb, rest)) if verb == "postgres" => parts::postgres::phase(rest),
         Some((verb, _)) if verb == "no-store" => no_store::serve(),
         _ => Settings::read(arguments.into_iter()).and_then(|settings| run(&settings)),
     };

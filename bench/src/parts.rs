@@ -10,6 +10,7 @@ mod engine;
 mod group;
 mod idle;
 mod paced;
+pub(crate) mod postgres;
 mod side_by_side;
 
 /// Runs every part asked for, in order.
@@ -29,6 +30,9 @@ pub(crate) async fn run(settings: &Settings, report: &mut Report) -> Result<(), 
     }
     if settings.wants("engine") {
         engine::run(settings, report)?;
+    }
+    if settings.wants("postgres") {
+        postgres::run(settings, report)?;
     }
     if settings.wants("idle") {
         idle::run(settings, report)?;

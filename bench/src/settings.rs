@@ -24,7 +24,7 @@ pub(crate) const HELP: &str = "\
 cargo run --release -p bench -- [--smoke] [--only PART,PART] [--events N] [--gesta PATH] [--folder PATH]
 
   --smoke          a second each and a small log: shows that it runs, measures nothing
-  --only           of: http, paced, peers, embedded, engine, idle, group
+  --only           of: http, paced, peers, embedded, engine, idle, group, postgres
   --events N       how far the embedded log grows (10000000)
   --gesta PATH     the server's binary (target/release/gesta)
   --folder PATH    where report.json, report.md and the data go (target/bench)

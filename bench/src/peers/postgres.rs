@@ -60,6 +60,14 @@ impl Postgres {
         read_logs(folder.path(), connections, seconds)
     }
 
+    /// The address of an empty database of this name, made anew.
+    pub(crate) fn database(&self, name: &str) -> Result<String, String> {
+        self.ask(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        self.ask(&format!("CREATE DATABASE {name} TEMPLATE template0"))?;
+        let (server, _) = self.url.rsplit_once('/').ok_or("GESTA_TEST_POSTGRES_URL names no database")?;
+        Ok(format!("{server}/{name}"))
+    }
+
     fn pgbench(
         &self,
         connections: usize,
