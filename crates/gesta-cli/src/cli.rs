@@ -8,8 +8,8 @@ use gesta_core::Tenant;
 
 use crate::{
     commands::{
-        append, backup, bench, completions, diff, event, explain, export, groups, import, keys, processors,
-        publish, read, restore, serve, state, stats, streams, tail, verify,
+        append, backup, bench, completions, copy, diff, event, explain, export, groups, import, keys,
+        processors, publish, read, restore, serve, state, stats, streams, tail, verify,
     },
     exit::{Exit, Failure},
     output::Output,
@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Copy(copy::Copy),
     Bench(bench::Bench),
     Keys(keys::Keys),
     Completions(completions::Completions),

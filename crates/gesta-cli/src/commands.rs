@@ -4,6 +4,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod event;
 pub(crate) mod explain;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Verify(command) => command.run(shared),
         Command::Backup(command) => command.run(shared),
         Command::Restore(command) => command.run(shared),
+        Command::Copy(command) => Box::pin(command.run(shared)).await,
         Command::Bench(command) => Box::pin(command.run(shared)).await,
         Command::Keys(command) => command.run(shared),
         Command::Completions(command) => command.run(),

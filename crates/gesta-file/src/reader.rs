@@ -15,6 +15,9 @@ use crate::{
 };
 use walk::{Log, Place};
 
+/// A read takes no more groups once it has so many bytes.
+const READ_BYTES: usize = 8 << 20;
+
 /// Reads a data folder without opening it: a server may run on it, and nothing in it is changed.
 ///
 /// What it hands out is durable and never different later, as with any read. What a crash has torn and nobody was told
@@ -80,17 +83,19 @@ impl FolderReader {
         Ok(Position::new(place.next.get() - 1))
     }
 
-    /// The events behind `after`, oldest first: about as many as were asked for, none if there are no more now. It is
-    /// cheap to go on where the last read has ended.
+    /// The events behind `after`, oldest first: about as many as were asked for, hardly more than 16 MiB of them, none
+    /// if there are no more now. It is cheap to go on where the last read has ended.
     pub fn read(&mut self, after: Position, events: usize) -> Result<Vec<RecordedEvent>, ReadError> {
         let mut place = match self.place.take() {
             Some(place) if place.next == after.next() => place,
             _ => self.log.find(after.next())?,
         };
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         self.log.walk(&mut place, |group| {
+            let before = found.len();
             walk::events(group, after, &mut found)?;
-            Ok(found.len() < events)
+            bytes += if found.len() > before { group.frames.len() } else { 0 };
+            Ok(found.len() < events && bytes < READ_BYTES)
         })?;
         if !found.is_empty() {
             self.log.sync(&place)?;

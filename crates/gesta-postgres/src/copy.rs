@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use gesta_core::{
-    AppendError, CopyError, CopyTarget, Metadata, Position, RecordedEvent, Timestamp, Version,
+    AppendError, CopyError, CopyTarget, Metadata, Position, ReadError, RecordedEvent, Timestamp, Version,
     validate_recorded,
 };
 use tokio_postgres::{
@@ -54,6 +54,15 @@ impl CopyTarget for PostgresStore {
 }
 
 impl PostgresStore {
+    /// How many sessions of other programs of Gesta there are in this database: those whose `application_name` begins
+    /// with `gesta`, unless that is this store's own.
+    pub async fn other_sessions(&self) -> Result<u64, ReadError> {
+        let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name LIKE 'gesta%' AND application_name <> current_setting('application_name')";
+        let rows = crate::read::page(&self.shared, None, asked, &[]).await?;
+        Ok(rows.first().map_or(0, |row| position(row.get(0)).get()))
+    }
+
     async fn head_now(&self) -> Result<Position, AppendError> {
         let head = gesta_core::EventStore::head(self).await;
         Ok(head.map_err(|error| AppendError::Unavailable { reason: error.to_string() })?.position)
