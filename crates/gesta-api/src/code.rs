@@ -96,6 +96,7 @@ codes! {
     StoreUnavailable "store_unavailable" 503 true "The store cannot be used now";
     OutcomeUnknown "outcome_unknown" 503 true "Whether the events were appended is unknown";
     GroupBusy "group_busy" 503 true "The group runs elsewhere or takes no more now";
+    OwnerUnreachable "owner_unreachable" 503 true "The process that runs it does not answer";
 }
 
 impl fmt::Display for Code {

@@ -32,6 +32,9 @@ pub struct Processor {
     /// What somebody should know and do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// The other process that runs it, by its name and address; absent when the server that answers does, or nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// What a processor maintains.

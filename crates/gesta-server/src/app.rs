@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) catalog: Arc<dyn StreamCatalog>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) cursors: CursorKey,
+    /// Whether other processes may use the same store.
+    pub(crate) is_shared: bool,
     pub(crate) quota: Arc<Quota>,
     pub(crate) health: Arc<Health>,
     pub(crate) telemetry: Arc<Telemetry>,
@@ -121,6 +123,7 @@ impl Parts {
             catalog: Arc::clone(&backend.catalog),
             groups,
             cursors: backend.cursors.clone(),
+            is_shared: backend.is_shared,
             quota: Arc::clone(&rim.quota),
             health: Health::new(Arc::clone(&backend.probe), Arc::clone(&rim.telemetry), rim.stop.clone()),
             telemetry: Arc::clone(&rim.telemetry),

@@ -1,6 +1,6 @@
 //! What a server stands on: a store with all that belongs to it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use gesta_core::{
@@ -9,9 +9,11 @@ use gesta_core::{
 };
 
 use crate::{
+    config::Config,
     cursor::CursorKey,
     error::ServeError,
     health::{Probe, StoreReport},
+    owner::Owner,
 };
 
 mod file;
@@ -32,6 +34,10 @@ pub struct Backend {
     pub(crate) cursors: CursorKey,
     /// How the store is.
     pub(crate) probe: Probe,
+    /// What this process claims groups and processors as.
+    owner: Owner,
+    /// Whether other processes may use the same store.
+    pub(crate) is_shared: bool,
     /// Where it is, for people; never with a secret.
     pub(crate) place: String,
     /// Where its files are; `None` where there are none.
@@ -43,11 +49,12 @@ pub struct Backend {
 impl Backend {
     /// Everything in memory, gone with the process: for tests and for trying things out. It has no read models.
     pub fn memory() -> Self {
-        Self::of(Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()))
+        let alone = Self::of(Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
+        Self { is_shared: false, ..alone }
     }
 
-    /// A store that the program has made already, with its checkpoints. Cursors end with the process; closing the
-    /// store is the program's matter. Snapshots are kept in memory, and there are no read models unless
+    /// A store that the program has made already, with its checkpoints, which other servers may share. Cursors end with the
+    /// process; closing the store is the program's matter. Snapshots are kept in memory, and there are no read models unless
     /// [`Backend::with_read_models`] adds them.
     pub fn of<S: EventStore + StreamCatalog + 'static>(
         store: Arc<S>,
@@ -62,6 +69,8 @@ impl Backend {
             read_models: None,
             cursors: CursorKey::random(),
             probe: Arc::new(move || StoreReport::working(wakeups.latest(), durability)),
+            owner: Owner::of_process(),
+            is_shared: true,
             place: "memory".into(),
             folder: None,
             close: Box::pin(async { Ok(()) }),
@@ -82,6 +91,25 @@ impl Backend {
     /// Where processors and groups stopped, and who runs them.
     pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
         Arc::clone(&self.checkpoints)
+    }
+
+    /// The name of this process among those that share the store, for a program's own
+    /// [`Processors`](gesta::Processors): requests for what runs in one process find it by this name from any other. It
+    /// says where the process listens once that is settled, by [`open`](crate::open) or [`Backend::listening`].
+    pub fn owner(&self) -> String {
+        self.owner.to_string()
+    }
+
+    /// The same for a server that will listen at this address. [`open`](crate::open) says it by itself.
+    pub fn listening(mut self, config: &Config, bound: SocketAddr) -> Self {
+        if self.is_shared && !self.owner.is_listening() {
+            self.owner = self.owner.listening(config, bound);
+        }
+        self
+    }
+
+    pub(crate) fn named(&self) -> &Owner {
+        &self.owner
     }
 
     /// Folded states; `None` where they are not kept. The server closes the store they are in when it stops.

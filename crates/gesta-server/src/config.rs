@@ -23,7 +23,7 @@ use gesta_core::Aliases;
 use setting::settings;
 pub use setting::{ConfigError, Setting};
 
-use crate::types;
+use crate::{roles::Roles, types};
 
 settings! {
     /// What a server is told at its start.
@@ -36,6 +36,12 @@ settings! {
         metrics_port: Option<u16> = "", "GESTA_METRICS_PORT";
         /// The data folder, made if there is none.
         data: PathBuf = "gesta-data", "GESTA_DATA";
+        /// What this process does on a store that several share: api, processors, or both.
+        roles: Roles = "api,processors", "GESTA_ROLES";
+        /// The host:port at which other processes of the same log reach this one; where it listens when not set.
+        advertise: Option<String> = "", "GESTA_ADVERTISE";
+        /// For how long groups and processors are this process's unless renewed: so long a takeover takes when it dies.
+        lease: Duration = "15s", "GESTA_LEASE";
         /// The keys file; when not set, keys.json in the data folder if it is there.
         keys_file: Option<PathBuf> = "", "GESTA_KEYS_FILE";
         /// Listen on the network without keys: whoever reaches the port may do everything.

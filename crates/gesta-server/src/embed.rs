@@ -49,8 +49,10 @@ use crate::{
     error::ServeError,
     listen,
     rim::Rim,
+    roles::Roles,
     routes,
     run::{Engine, Further, Running, open_groups},
+    shared::Shared,
     telemetry::Telemetry,
 };
 
@@ -172,7 +174,7 @@ impl Server {
         let keys = self.config.keys_file.clone();
         let mut rim = Rim::new(self.config, (Ipv4Addr::LOCALHOST, 0).into(), keys.as_deref())?;
         rim.telemetry = self.telemetry;
-        let groups = open_groups(&self.backend).await?;
+        let groups = open_groups(&self.backend, &rim.config).await?;
         let (routes, added) = merged(self.routes, self.added)?;
         let app = App::new(Parts::new(&rim, &self.backend, groups, added));
         Ok(rim.around(self::app(app, routes)?))
@@ -190,6 +192,11 @@ impl Server {
     /// Starts the server on this listener.
     pub async fn start_on(mut self, listener: TcpListener) -> Result<Running, ServeError> {
         let address = listen::address(&self.config, &listener)?;
+        self.backend = self.backend.listening(&self.config, address);
+        let roles = self.config.roles;
+        if roles != Roles::ALL && !self.backend.is_shared {
+            return Err(ServeError::Roles { store: self.backend.place });
+        }
         let fit = listen::connections_that_fit(self.config.max_connections);
         self.config.max_connections = fit;
         let further = further_listener(&self.config, address)?.map(|listener| {
@@ -200,19 +207,24 @@ impl Server {
         let keys = listen::keys_path(&self.config, self.backend.folder.as_deref());
         let mut rim = Rim::new(self.config, address, keys.as_deref())?;
         rim.telemetry = self.telemetry;
-        let groups = open_groups(&self.backend).await?;
+        let groups = open_groups(&self.backend, &rim.config).await?;
         let (routes, added) = merged(self.routes, self.added)?;
         let processors = added.processors.clone();
         let app = App::new(Parts::new(&rim, &self.backend, Arc::clone(&groups), added));
-        let routers = (self::app(app.clone(), routes)?, watched(app));
-        if let Some(processors) = &processors
+        let shared = self.backend.is_shared.then(|| Shared::begin(&self.backend, &app, roles));
+        let mut router = self::app(app.clone(), routes)?;
+        if let Some(shared) = &shared {
+            router = shared.around(router);
+        }
+        if let Some(processors) = processors.as_ref().filter(|_| roles.processors)
             && let Err(error) = processors.start_all().await
         {
             // Some run by now, and nobody would stop them.
             processors.shutdown().await;
             return Err(error.into());
         }
-        Running::begin(rim, self.backend, Engine { groups, processors }, (listener, further), routers)
+        let engine = Engine { groups, processors, shared };
+        Running::begin(rim, self.backend, engine, (listener, further), (router, watched(app)))
     }
 
     /// Starts the server, runs it until `shutdown` is done, then stops it in good order.

@@ -78,6 +78,15 @@ pub enum ServeError {
         /// Why, and what to do.
         reason: String,
     },
+    /// One process alone can use this store, so it has to do everything.
+    #[error(
+        "{store} is one process's alone, which has to answer and to run what reacts: leave GESTA_ROLES out, or choose a store \
+         that several share (GESTA_STORE)"
+    )]
+    Roles {
+        /// The store.
+        store: String,
+    },
     /// The processors of the program cannot be started.
     #[error("the processors cannot be started: {0}")]
     Processors(#[from] ProcessorsError),

@@ -13,7 +13,7 @@ use gesta::{GroupError, ProcessorsError, history::HistoryError, repository::Load
 use gesta_api::{Code, Problem};
 use gesta_core::{AppendError, ReadError};
 
-use crate::{auth::Denied, cursor::CursorError, quota::Exceeded};
+use crate::{auth::Denied, cursor::CursorError, forward::Whose, quota::Exceeded};
 
 /// Why a handler refuses, as the client will read it: `application/problem+json`, with the path that was asked for.
 ///
@@ -29,6 +29,8 @@ use crate::{auth::Denied, cursor::CursorError, quota::Exceeded};
 pub struct Failure {
     problem: Box<Problem>,
     retry_after: Option<Duration>,
+    /// Who could answer instead.
+    whose: Option<Box<Whose>>,
 }
 
 impl Failure {
@@ -45,6 +47,18 @@ impl Failure {
     /// Refused for the path, the query or a header.
     pub fn request(detail: impl Into<String>) -> Self {
         Self::new(Code::MalformedRequest, detail)
+    }
+
+    /// The same with how long the client should wait.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same with who could answer instead.
+    pub(crate) fn belonging(mut self, whose: Whose) -> Self {
+        self.whose = Some(Box::new(whose));
+        self
     }
 
     /// What the client will read.
@@ -67,7 +81,7 @@ const SOON: Duration = Duration::from_secs(5);
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let retry_after = problem.retryable.then_some(WAIT);
-        Self { problem: Box::new(problem), retry_after }
+        Self { problem: Box::new(problem), retry_after, whose: None }
     }
 }
 
@@ -124,7 +138,11 @@ impl From<GroupError> for Failure {
         let mut failure = Self::new(code, error.to_string());
         match error {
             GroupError::Busy { retry_after, .. } => failure.retry_after = Some(retry_after),
-            GroupError::Elsewhere { remaining, .. } => failure.retry_after = Some(remaining.min(SOON)),
+            GroupError::Elsewhere { key, owner, remaining } => {
+                failure =
+                    failure.retry_after(remaining.min(SOON)).belonging(Whose::Held { key, owner, remaining });
+            }
+            GroupError::Unclaimed { .. } => failure = failure.belonging(Whose::Nobodys),
             _ => {}
         }
         failure
@@ -175,6 +193,9 @@ impl IntoResponse for Failure {
             let seconds = wait.as_millis().div_ceil(1000).clamp(1, 3600);
             let seconds = u64::try_from(seconds).expect("at most an hour");
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(whose) = self.whose {
+            response.extensions_mut().insert(*whose);
         }
         response.extensions_mut().insert(self.problem);
         response

@@ -1,5 +1,6 @@
 //! The routes, a file for each resource.
 
+use axum::middleware::from_fn;
 use gesta_api::Problem;
 use utoipa::{
     Modify, OpenApi,
@@ -8,11 +9,15 @@ use utoipa::{
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
-use utoipa_axum::routes;
+use utoipa_axum::{
+    router::{UtoipaMethodRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 use crate::{
     app::App,
     auth::{Access::Needs, Declared, Guarded, Permission as May},
+    forward,
 };
 
 pub(crate) mod aggregates;
@@ -72,6 +77,11 @@ pub(crate) fn all() -> Guarded<App> {
         .merge(aggregates())
 }
 
+/// Routes about what runs in one process at a time: asked at another one, they answer with what the owner answers.
+fn owned(routes: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    routes.layer(from_fn(forward::to_owner))
+}
+
 fn empty() -> Guarded<App> {
     Guarded::new(utoipa::openapi::OpenApi::default())
 }
@@ -127,26 +137,26 @@ fn groups() -> Guarded<App> {
     empty()
         .routes(Needs(May::GroupManage), routes!(group::list))
         .routes(Needs(May::GroupManage), routes!(group::create))
-        .routes(Needs(May::GroupManage), routes!(group::show))
-        .routes(Needs(May::GroupManage), routes!(group::remove))
-        .routes(Needs(May::GroupConsume), routes!(pull::pull))
-        .routes(Needs(May::GroupConsume), routes!(pull::ack))
-        .routes(Needs(May::GroupConsume), routes!(pull::nack))
-        .routes(Needs(May::GroupConsume), routes!(pull::follow))
-        .routes(Needs(May::DeadLetterRead), routes!(parked::list))
-        .routes(Needs(May::DeadLetterReplay), routes!(parked::replay))
-        .routes(Needs(May::DeadLetterDiscard), routes!(parked::discard))
+        .routes(Needs(May::GroupManage), owned(routes!(group::show)))
+        .routes(Needs(May::GroupManage), owned(routes!(group::remove)))
+        .routes(Needs(May::GroupConsume), owned(routes!(pull::pull)))
+        .routes(Needs(May::GroupConsume), owned(routes!(pull::ack)))
+        .routes(Needs(May::GroupConsume), owned(routes!(pull::nack)))
+        .routes(Needs(May::GroupConsume), owned(routes!(pull::follow)))
+        .routes(Needs(May::DeadLetterRead), owned(routes!(parked::list)))
+        .routes(Needs(May::DeadLetterReplay), owned(routes!(parked::replay)))
+        .routes(Needs(May::DeadLetterDiscard), owned(routes!(parked::discard)))
 }
 
 fn processors() -> Guarded<App> {
     empty()
         .routes(Needs(May::ProcessorRead), routes!(processors::list))
         .routes(Needs(May::ProcessorRead), routes!(processors::show))
-        .routes(Needs(May::ProcessorManage), routes!(processors::pause))
-        .routes(Needs(May::ProcessorManage), routes!(processors::resume))
-        .routes(Needs(May::ProcessorManage), routes!(processors::reset))
-        .routes(Needs(May::ProcessorManage), routes!(processors::rebuild))
-        .routes(Needs(May::ProcessorManage), routes!(processors::swap_back))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::pause)))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::resume)))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::reset)))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::rebuild)))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::swap_back)))
 }
 
 fn aggregates() -> Guarded<App> {

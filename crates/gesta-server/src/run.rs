@@ -17,7 +17,7 @@ use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::
 
 use axum::Router;
 use futures_util::future::BoxFuture;
-use gesta::{Groups, Processors};
+use gesta::{Groups, GroupsOptions, Processors};
 use gesta_core::{DurabilityClass, SystemClock};
 use gesta_file::Options;
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
@@ -30,6 +30,7 @@ use crate::{
     health::StoreReport,
     listen, opening,
     rim::{Rim, Serving},
+    shared::Shared,
     telemetry::Telemetry,
 };
 
@@ -53,11 +54,16 @@ pub struct Running {
 pub(crate) struct Engine {
     pub(crate) groups: Arc<Groups>,
     pub(crate) processors: Option<Arc<Processors>>,
+    /// What is done because others serve the same log.
+    pub(crate) shared: Option<Shared>,
 }
 
 impl Engine {
     /// Stops all of it, and saves how far it came.
     async fn shutdown(self) {
+        if let Some(shared) = self.shared {
+            shared.end().await;
+        }
         if let Some(processors) = self.processors {
             processors.shutdown().await;
         }
@@ -162,12 +168,13 @@ pub async fn start_on(
 /// The groups of a backend, run by this process.
 pub(crate) fn open_groups(
     backend: &Backend,
+    config: &Config,
 ) -> impl Future<Output = Result<Arc<Groups>, ServeError>> + Send + use<> {
     let (store, checkpoints) = (Arc::clone(&backend.store), Arc::clone(&backend.checkpoints));
-    // The folder is locked: nobody else of this name can be alive, and a restart need not wait for its own leases.
-    let owner = "server".to_owned();
+    let owner = backend.owner();
+    let options = GroupsOptions { lease: config.lease, claims: config.roles.processors };
     async move {
-        let opened = Groups::open(store, checkpoints, Arc::new(SystemClock), owner).await;
+        let opened = Groups::open_with(store, checkpoints, Arc::new(SystemClock), owner, options).await;
         opened.map_err(|error| ServeError::Groups { reason: error.to_string() })
     }
 }

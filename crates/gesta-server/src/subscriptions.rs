@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Failure;
 
+/// The categories of the streams that say what subscriptions and their groups are.
+pub(crate) const CATEGORIES: [&str; 2] = ["$group", "$subscription"];
+
 const SUBSCRIBED: &str = "gesta.subscribed";
 const REMOVED: &str = "gesta.subscriptions_removed";
 
@@ -116,9 +119,13 @@ impl Subscriptions {
     }
 
     /// The next look reads the log again.
-    fn forget(&self, tenant: &Tenant, group: &str) {
+    pub(crate) fn forget(&self, tenant: &Tenant, group: &str) {
         let key = (tenant.clone(), group.to_owned());
         self.known.write().expect("no holder of the lock panics").remove(&key);
+    }
+
+    pub(crate) fn forget_all(&self) {
+        self.known.write().expect("no holder of the lock panics").clear();
     }
 
     async fn load(&self, tenant: &Tenant, group: &str) -> Result<HashMap<String, Settings>, Failure> {

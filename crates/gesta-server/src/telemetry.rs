@@ -150,7 +150,8 @@ impl Telemetry {
     /// How the processors do. Their names come from the program, so they are a closed set.
     pub(crate) fn set_processors(&self, all: &[ProcessorInfo]) {
         self.within(|| {
-            for ProcessorInfo { name, status, .. } in all {
+            // Others say how those fare that run there.
+            for ProcessorInfo { name, status, .. } in all.iter().filter(|info| info.owner.is_none()) {
                 let labels = [("processor", name.clone())];
                 gauge!("gesta_processor_lag_events", &labels).set(status.lag_events as f64);
                 gauge!("gesta_processor_lag_seconds", &labels).set(status.lag.as_secs_f64());

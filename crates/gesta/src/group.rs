@@ -273,7 +273,9 @@ impl Groups {
         }
         if !self.context.options.claims {
             return Err(match self.elsewhere(tenant, name).await? {
-                Some(Holder { owner, remaining }) => GroupError::Elsewhere { owner, remaining },
+                Some(Holder { owner, remaining }) => {
+                    GroupError::Elsewhere { key: key_of(tenant, name), owner, remaining }
+                }
                 None => GroupError::Unclaimed { name: name.into() },
             });
         }

@@ -10,7 +10,7 @@ use std::{
 use gesta_file::{FileStore, OpenError, Options, StoreStatus};
 
 use super::Backend;
-use crate::{cursor::CursorKey, error::ServeError, health::StoreReport};
+use crate::{cursor::CursorKey, error::ServeError, health::StoreReport, owner::Owner};
 
 impl Backend {
     /// The file store in this folder, made if there is none. The folder is locked until the server stops.
@@ -37,6 +37,8 @@ impl Backend {
             read_models: Some(store.read_models()),
             cursors,
             probe: Arc::new(move || report(probed.status())),
+            owner: Owner::alone(),
+            is_shared: false,
             place: folder.display().to_string(),
             folder: Some(folder),
             close: Box::pin(async move {

@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use gesta_core::InvalidAliases;
 
+use crate::roles::Roles;
+
 /// A setting, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -120,6 +122,20 @@ impl Value for Option<PathBuf> {
     const EXPECTED: &'static str = "write a path";
     fn read(text: &str) -> Option<Self> {
         Some((!text.is_empty()).then(|| text.into()))
+    }
+}
+
+impl Value for Option<String> {
+    const EXPECTED: &'static str = "write a text";
+    fn read(text: &str) -> Option<Self> {
+        Some((!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+impl Value for Roles {
+    const EXPECTED: &'static str = "write api, processors, or both separated by a comma";
+    fn read(text: &str) -> Option<Self> {
+        Self::read(text)
     }
 }
 

@@ -1,31 +1,68 @@
 //! Groups themselves.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
+    Extension,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use gesta::{GroupDefinition, GroupError, GroupInfo, GroupStatistics, Start};
-use gesta_api::{Group, GroupCounts, GroupMember, GroupRequest, GroupStart, Groups, Problem};
-use gesta_core::{Position, Tenant};
+use gesta_api::{Code, Group, GroupCounts, GroupMember, GroupRequest, GroupStart, Groups, Problem};
+use gesta_core::{CheckpointKey, Holder, Position, Tenant};
 
 use crate::{
     app::App,
     auth::Caller,
     extract::{JsonBody, PathText, json},
+    forward::{Forwarder, Whose},
     problem::Failure,
 };
+
+/// How many owners are asked at once.
+const AT_ONCE: usize = 8;
 
 /// List groups
 #[utoipa::path(
     get, path = "/api/v1/groups", tag = "groups",
     responses((status = 200, body = Groups), (status = "default", body = Problem)),
 )]
-pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Failure> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    forwarder: Option<Extension<Arc<Forwarder>>>,
+    headers: HeaderMap,
+    caller: Caller,
+) -> Result<Response, Failure> {
     let infos = app.parts.groups.list(&caller.tenant).await?;
-    Ok(json(StatusCode::OK, &Groups { groups: infos.into_iter().map(shown).collect() }))
+    let groups = match forwarder {
+        None => infos.into_iter().map(shown).collect(),
+        Some(Extension(forwarder)) => {
+            let (app, tenant, forwarder) = (&app, &caller.tenant, &forwarder);
+            let looks =
+                infos.into_iter().map(|info| shown_by_owner(app, tenant, forwarder, headers.clone(), info));
+            futures_util::stream::iter(looks).buffered(AT_ONCE).collect().await
+        }
+    };
+    Ok(json(StatusCode::OK, &Groups { groups }))
+}
+
+/// A group as its owner knows it; as it was last saved when that does not answer.
+async fn shown_by_owner(
+    app: &App,
+    tenant: &Tenant,
+    forwarder: &Forwarder,
+    headers: HeaderMap,
+    info: GroupInfo,
+) -> Group {
+    let owner = match elsewhere(app, tenant, &info.name).await {
+        Ok(Some(Whose::Held { owner, .. })) => owner,
+        _ => return shown(info),
+    };
+    let path = format!("/api/v1/groups/{}", info.name);
+    let told = forwarder.shown_by(&owner, headers, &path).await;
+    told.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_else(|| shown(info))
 }
 
 /// Make a group
@@ -84,7 +121,11 @@ pub(crate) async fn show(
     caller: Caller,
     PathText(name): PathText,
 ) -> Result<Response, Failure> {
-    let info = app.parts.groups.info(&caller.tenant, &name).await.map_err(in_path)?;
+    let groups = &app.parts.groups;
+    let info = groups.info(&caller.tenant, &name).await.map_err(in_path)?;
+    if let Some(whose) = elsewhere(&app, &caller.tenant, &name).await? {
+        return Err(Failure::new(Code::GroupBusy, "the group runs in another process").belonging(whose));
+    }
     Ok(json(StatusCode::OK, &shown(info)))
 }
 
@@ -104,6 +145,16 @@ pub(crate) async fn remove(
     app.parts.groups.remove(&caller.tenant, &name).await.map_err(in_path)?;
     app.subscriptions.remove(&caller.tenant, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// The other process that runs a group, if one does. A store that is not shared is not asked.
+pub(crate) async fn elsewhere(app: &App, tenant: &Tenant, name: &str) -> Result<Option<Whose>, Failure> {
+    if !app.parts.is_shared {
+        return Ok(None);
+    }
+    let held = app.parts.groups.elsewhere(tenant, name).await?;
+    let key = CheckpointKey::new(tenant.clone(), format!("group/{name}"));
+    Ok(held.map(|Holder { owner, remaining }| Whose::Held { key, owner, remaining }))
 }
 
 /// A name that no group can have is, in a path, a group that is not there.

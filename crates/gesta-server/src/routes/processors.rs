@@ -5,11 +5,13 @@ use std::{future::Future, sync::Arc, time::Duration};
 use axum::{extract::State, http::StatusCode, response::Response};
 use gesta::{ProcessorInfo, ProcessorsError};
 use gesta_api::{Code, Problem, Processor, Processors};
+use gesta_core::Holder;
 
 use crate::{
     app::App,
     auth::Caller,
     extract::{PathText, json},
+    forward::Whose,
     problem::Failure,
 };
 
@@ -149,10 +151,30 @@ where
     F: Future<Output = Result<ProcessorInfo, ProcessorsError>> + Send + 'static,
 {
     let (processors, info) = find(app, caller, name)?;
+    if let Some(whose) = elsewhere(app, &processors, &info.name).await? {
+        let detail = format!("{} runs in another process", info.name);
+        return Err(Failure::new(Code::OwnerUnreachable, detail).belonging(whose));
+    }
     let told = tokio::spawn(what(processors, info.name)).await;
     let info =
         told.map_err(|_| Failure::new(Code::Internal, "the server has a bug here, which it has logged"))??;
     Ok(json(StatusCode::OK, &shown(info)))
+}
+
+/// Who is to be told instead, on a store that several processes share.
+async fn elsewhere(
+    app: &App,
+    processors: &gesta::Processors,
+    name: &str,
+) -> Result<Option<Whose>, ProcessorsError> {
+    if !app.parts.is_shared {
+        return Ok(None);
+    }
+    Ok(match processors.elsewhere(name).await? {
+        Some((key, Holder { owner, remaining })) => Some(Whose::Held { key, owner, remaining }),
+        None if !app.parts.config.roles.processors => Some(Whose::Nobodys),
+        None => None,
+    })
 }
 
 /// A processor of the caller's tenant, or of all tenants for who may act on them. Any other is not there.

@@ -209,5 +209,9 @@ pub(crate) async fn follow(
     let consumer = gesta_api::consumer_of(query.as_deref().unwrap_or_default())?;
     check_consumer(&consumer)?;
     let known = app.subscriptions.of(&app.parts.groups, &caller.tenant, &group).await?;
+    if app.parts.is_shared {
+        // Whether it runs here is settled before the reply begins.
+        app.parts.groups.attend(&caller.tenant, &group).await?;
+    }
     sse::deliveries(&app, caller, group, known.of(&consumer), known.auto_ack, &headers).await
 }

@@ -7,6 +7,8 @@ mod flood;
 mod further;
 mod memory;
 mod opening;
+mod process;
+mod shared;
 mod sizes;
 mod slow;
 mod start;

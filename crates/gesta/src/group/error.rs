@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gesta_core::{AppendError, CheckpointError, ReadError};
+use gesta_core::{AppendError, CheckpointError, CheckpointKey, ReadError};
 
 use super::DeliveryId;
 
@@ -55,6 +55,8 @@ pub enum GroupError {
     /// which may have.
     #[error("the group is run by {owner} for another {remaining:?}, unless renewed: ask there")]
     Elsewhere {
+        /// The checkpoint that the other process has.
+        key: CheckpointKey,
         /// The process, by the name it gave when it opened its groups.
         owner: String,
         /// For how much longer, unless renewed.
@@ -102,7 +104,7 @@ impl From<AppendError> for GroupError {
 impl From<CheckpointError> for GroupError {
     fn from(error: CheckpointError) -> Self {
         match error {
-            CheckpointError::Owned { owner, remaining, .. } => Self::Elsewhere { owner, remaining },
+            CheckpointError::Owned { key, owner, remaining } => Self::Elsewhere { key, owner, remaining },
             CheckpointError::Stale { .. } => Self::busy(error.to_string()),
             other => Self::Store(other.to_string()),
         }

@@ -17,16 +17,18 @@ pub(super) fn shown(info: ProcessorInfo) -> Processor {
         tenant: info.tenant.map(|tenant| tenant.to_string()),
         generation: info.generation,
         previous_generation: info.previous,
-        progress: progress(info.status, info.paused),
+        progress: progress(info.status, info.paused, info.owner.is_some()),
         rebuild: info.rebuild.map(rebuild),
         note: info.note,
+        owner: info.owner,
     }
 }
 
-fn progress(status: ProcessorStatus, paused: bool) -> Progress {
+fn progress(status: ProcessorStatus, paused: bool, elsewhere: bool) -> Progress {
     let (state, reason) = match word(status.state) {
         // Whoever has just told it to pause should read so.
         (State::Running, _) if paused => (State::Paused, Some("it finishes its batch".to_owned())),
+        (State::Waiting, reason) if paused && elsewhere => (State::Paused, reason),
         known => known,
     };
     Progress {
