@@ -121,6 +121,13 @@ pub struct Logged {
     pub digest: u64,
 }
 
+impl Operation {
+    /// Whether it is an append that was refused without an effect.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(&self.what, What::Append { outcome: Outcome::Refused, .. })
+    }
+}
+
 impl Logged {
     /// An event as read.
     pub fn of(event: &RecordedEvent) -> Self {

@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    future::Future,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -44,31 +45,75 @@ impl Default for Load {
 /// Lets clients loose on a backend and answers with the history; [`check`](crate::history::check) judges it. Nobody
 /// else may append meanwhile.
 pub async fn lin_append(backend: &dyn Backend, load: Load) -> History {
-    let tenant = Tenant::default();
-    let store = backend.store(&tenant).await;
-    let start = store.head().await.expect("the head can be read").position;
-    let clock = Arc::new(AtomicU64::new(0));
-    let mut dice = Dice::of(load.run);
-    let mut running = Vec::new();
-    for number in 0..load.clients {
+    let race = Race::start(backend, load).await;
+    race.finish(false).await
+}
+
+/// The same for as long as `faults` go on, however many operations that makes. Once they are over, every append whose
+/// outcome is unknown is sent again until it is known. Each client asks the backend for a store of its own.
+pub async fn lin_append_under(
+    backend: &dyn Backend,
+    load: Load,
+    faults: impl Future<Output = ()>,
+) -> History {
+    let race = Race::start(backend, Load { operations: u32::MAX, ..load }).await;
+    faults.await;
+    race.stop.store(true, Ordering::SeqCst);
+    race.finish(true).await
+}
+
+/// Clients that run.
+struct Race {
+    start: Position,
+    versions: BTreeMap<String, u64>,
+    stop: Arc<AtomicBool>,
+    running: Vec<tokio::task::JoinHandle<Client>>,
+    closing: Client,
+}
+
+impl Race {
+    async fn start(backend: &dyn Backend, load: Load) -> Self {
+        let tenant = Tenant::default();
         let store = backend.store(&tenant).await;
-        let client = Client::new(number, store, clock.clone(), dice.split(), load, start);
-        running.push(tokio::spawn(client.run()));
+        let start = store.head().await.expect("the head can be read").position;
+        let (clock, stop) = (Arc::new(AtomicU64::new(0)), Arc::<AtomicBool>::default());
+        let mut dice = Dice::of(load.run);
+        let mut versions = BTreeMap::new();
+        for number in 0..load.streams {
+            let read = ReadStream::of(tenant.clone(), stream(number)).backwards().limit(1);
+            let last: Vec<_> = store.read_stream(read).try_collect().await.expect("a stream can be read");
+            versions.extend(last.iter().map(|event| (Logged::of(event).stream, event.version.get())));
+        }
+        let mut running = Vec::new();
+        for number in 0..load.clients {
+            let store = backend.store(&tenant).await;
+            let client = Client::new(number, store, clock.clone(), dice.split(), load, start);
+            running.push(tokio::spawn(client.run(stop.clone())));
+        }
+        let closing = Client::new(load.clients, store, clock, dice.split(), load, start);
+        Self { start, versions, stop, running, closing }
     }
-    let mut operations = Vec::new();
-    for client in running {
-        operations.extend(client.await.expect("a client finishes"));
+
+    async fn finish(self, settle: bool) -> History {
+        let Self { start, versions, running, mut closing, .. } = self;
+        let mut operations = Vec::new();
+        for client in running {
+            let mut client = client.await.expect("a client finishes");
+            operations.append(&mut client.done);
+            closing.unsettled.append(&mut client.unsettled);
+        }
+        if settle {
+            closing.settle().await;
+        }
+        // Reads that follow a durable append see whatever hung-up calls still did before it.
+        let last = NewEvent::new("lin.last", "1").with_id(closing.dice.id());
+        closing.append(AppendBatch::to(stream(0), ExpectedVersion::Any, [last]), false).await;
+        operations.append(&mut closing.done);
+        let read = ReadAll::of(Filter::of(Tenant::default()).with_system()).after(start);
+        let log: Vec<_> = closing.store.read_all(read).try_collect().await.expect("the log can be read");
+        let log = log.iter().map(Logged::of).collect();
+        History { start: start.get(), versions, closed: true, operations, log }
     }
-    // Reads that follow a durable append see whatever hung-up calls still did before it.
-    let last = NewEvent::new("lin.last", "1").with_id(dice.id());
-    let batch = AppendBatch::to(stream(0), ExpectedVersion::Any, [last]);
-    let mut closing = Client::new(load.clients, store.clone(), clock, dice.split(), load, start);
-    closing.append(batch, false).await;
-    operations.append(&mut closing.done);
-    let read = ReadAll::of(Filter::of(tenant).with_system()).after(start);
-    let log: Vec<_> = store.read_all(read).try_collect().await.expect("the log can be read");
-    let log = log.iter().map(Logged::of).collect();
-    History { start: start.get(), versions: BTreeMap::new(), closed: true, operations, log }
 }
 
 fn stream(number: u64) -> StreamId {
@@ -85,8 +130,15 @@ struct Client {
     /// The versions it last heard of.
     versions: BTreeMap<StreamId, Version>,
     sent: Vec<AppendBatch>,
+    /// What it does not know the outcome of.
+    unsettled: Vec<AppendBatch>,
     done: Vec<Operation>,
 }
+
+/// What a client does when it was refused: a server that is down must not make histories of nothing else.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Most times an unknown outcome is asked for.
+const TRIES: usize = 1_000;
 
 impl Client {
     fn new(
@@ -106,12 +158,17 @@ impl Client {
             start,
             versions: BTreeMap::new(),
             sent: vec![],
+            unsettled: vec![],
             done: vec![],
         }
     }
 
-    async fn run(mut self) -> Vec<Operation> {
+    async fn run(mut self, stop: Arc<AtomicBool>) -> Self {
         for _ in 0..self.load.operations {
+            if stop.load(Ordering::SeqCst) {
+                break;
+            }
+            let before = self.done.len();
             match self.dice.below(10) {
                 0..6 => {
                     let (batch, hang_up) = (self.batch(), self.dice.chance(self.load.hang_ups, 100));
@@ -125,8 +182,27 @@ impl Client {
                 7 => self.read_log().await,
                 _ => self.read_stream().await,
             }
+            if self.done[before..].iter().all(Operation::is_refused) {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
-        self.done
+        self
+    }
+
+    /// Sends what is unknown again until it is known.
+    async fn settle(&mut self) {
+        for batch in std::mem::take(&mut self.unsettled) {
+            let mut tries = 0;
+            loop {
+                self.append(batch.clone(), false).await;
+                if self.unsettled.pop().is_none() && !self.done.last().is_some_and(Operation::is_refused) {
+                    break;
+                }
+                tries += 1;
+                assert!(tries < TRIES, "an unknown outcome is never settled");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
 
     fn batch(&mut self) -> AppendBatch {
@@ -161,7 +237,7 @@ impl Client {
         let patience =
             if hang_up { Duration::from_micros(self.dice.below(500)) } else { Duration::from_secs(60) };
         let invoked = self.tick();
-        let answer = tokio::time::timeout(patience, self.store.append(batch)).await;
+        let answer = tokio::time::timeout(patience, self.store.append(batch.clone())).await;
         let returned = self.tick();
         let outcome = match answer {
             // A reply that came in time is lost on the way: the caller cannot tell the two apart.
@@ -169,7 +245,11 @@ impl Client {
             Err(_) => Outcome::Unknown,
             Ok(answer) => self.heard(answer, &streams),
         };
-        let returned = if matches!(outcome, Outcome::Unknown) { u64::MAX } else { returned };
+        let unknown = matches!(outcome, Outcome::Unknown);
+        if unknown {
+            self.unsettled.push(batch);
+        }
+        let returned = if unknown { u64::MAX } else { returned };
         self.note(invoked, returned, What::Append { appends, outcome });
     }
 

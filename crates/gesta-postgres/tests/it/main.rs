@@ -4,5 +4,6 @@ mod cluster;
 mod gapless;
 mod laws;
 mod refused;
+mod server_faults;
 mod state;
 mod support;
