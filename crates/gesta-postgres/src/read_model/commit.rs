@@ -60,10 +60,6 @@ impl<'a> Prepared<'a> {
         let mut changes_tables = false;
         let mut values = Vec::with_capacity(commit.statements.len());
         for statement in &commit.statements {
-            if statement.sql.contains('\0') {
-                let sql = statement.sql.replace('\0', "\\0");
-                return Err(failure::refused(&sql, "it holds the character \\u0000".into()));
-            }
             let known = guard::of_commit(statement)?;
             changes_tables |= known.changes_tables;
             values.push(bind::all(statement, &known.placeholders)?);

@@ -62,7 +62,10 @@ pub(super) fn of_query(statement: &Statement) -> Result<Known, ReadModelError> {
 
 /// What is the same for both, and the words outside of texts and comments, in lower case.
 fn known(sql: &str) -> Result<(Known, Vec<String>), ReadModelError> {
-    let refused = |reason: &str| Err(failure::refused(sql, reason.into()));
+    let refused = |reason: &str| Err(failure::refused(&sql.replace('\0', "\\0"), reason.into()));
+    if sql.contains('\0') {
+        return refused("it holds the character \\u0000");
+    }
     let mut placeholders = BTreeSet::new();
     let mut words = Vec::new();
     let mut tokens = Tokens::of(sql).peekable();

@@ -3,6 +3,7 @@
 mod cluster;
 mod gapless;
 mod laws;
+mod read_models;
 mod refused;
 mod server_faults;
 mod state;
