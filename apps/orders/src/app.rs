@@ -1,6 +1,6 @@
 //! The whole application on one backend: what decides, what answers, and the server around both.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gesta::{
     Aggregate, Aggregates, OnFailure, ProcessorOptions, Processors, ProcessorsError, Repository,
@@ -66,7 +66,7 @@ pub enum AppError {
 /// ```
 pub async fn app(backend: Backend, config: Config) -> Result<Application, AppError> {
     let (read_models, metrics) = (read_models(&backend)?, Metrics::new());
-    let processors = processors(&backend, Some(&metrics)).await?;
+    let processors = processors(&backend, config.lease, Some(&metrics)).await?;
     let orders = repository::<Order>(&backend).with_observer(metrics.telemetry());
     let customers = repository::<Customer>(&backend).with_observer(metrics.telemetry());
     let mut aggregates = Aggregates::new();
@@ -108,17 +108,20 @@ pub(crate) fn repository<A: Aggregate + Serialize + DeserializeOwned>(backend: &
 /// then wrong until it is mended, and all others go on.
 pub(crate) async fn processors(
     backend: &Backend,
+    lease: Duration,
     metrics: Option<&Metrics>,
 ) -> Result<Arc<Processors>, AppError> {
     let unseen = Metrics::new();
     let metrics = metrics.unwrap_or(&unseen);
-    let options = || ProcessorOptions { on_failure: OnFailure::Skip, ..ProcessorOptions::default() };
-    let processors = Processors::new(backend.store(), backend.checkpoints(), Arc::new(SystemClock), "orders")
+    let usual = || ProcessorOptions { lease, ..ProcessorOptions::default() };
+    let options = || ProcessorOptions { on_failure: OnFailure::Skip, ..usual() };
+    let clock = Arc::new(SystemClock);
+    let processors = Processors::new(backend.store(), backend.checkpoints(), clock, backend.owner())
         .with_read_models(read_models(backend)?);
     processors.add_projection(Measured::new(OrderReadModelProjection, metrics), options()).await?;
     processors.add_projection(Measured::new(OrdersByCustomerProjection, metrics), options()).await?;
     processors.add_projection(Measured::new(OrdersByStatusProjection, metrics), options()).await?;
-    processors.add_handler(Arc::new(DeadLetterCount(metrics.clone())), ProcessorOptions::default()).await?;
+    processors.add_handler(Arc::new(DeadLetterCount(metrics.clone())), usual()).await?;
     Ok(Arc::new(processors))
 }
 

@@ -7,9 +7,12 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
-use gesta_file::Options;
-use gesta_server::{Backend, Config, Running, telemetry::logs};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gesta_server::{
+    Backend, Config, ConfigError, Running,
+    config::{StoreAddress, refuse_password_in_arguments},
+    telemetry::logs,
+};
 use orders::Watching;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -25,9 +28,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Run the application until Ctrl-C
     Serve {
-        /// The data folder, made if there is none
-        #[arg(long, value_name = "FOLDER", env = "GESTA_DATA", default_value = "orders-data")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// Where the routes are; an address that is not loopback needs keys
         #[arg(long, value_name = "ADDRESS", env = "ORDERS_LISTEN", default_value = "127.0.0.1:8086")]
         listen: SocketAddr,
@@ -35,19 +37,48 @@ enum Verb {
         #[arg(long, value_name = "ADDRESS", env = "ORDERS_METRICS_LISTEN")]
         metrics_listen: Option<SocketAddr>,
     },
-    /// Import orders of a CSV file into a data folder that no server has open
+    /// Import orders of a CSV file into a store: a database, or a data folder that no server has open
     Import {
         /// The file: one row for each item of an order
         file: PathBuf,
-        /// The data folder, made if there is none
-        #[arg(long, value_name = "FOLDER", env = "GESTA_DATA", default_value = "orders-data")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: Place,
         /// For people or for programs
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
     },
     /// Print the OpenAPI document of the application's own routes
     Openapi,
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+struct Place {
+    /// The data folder, made if there is none; GESTA_DATA names one, too [default: orders-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// The store: file:FOLDER, or postgres://USER@HOST/DATABASE without a password; GESTA_STORE names one with it
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+}
+
+impl Place {
+    /// The settings of the environment and the configuration file, with this place.
+    fn config(&self) -> Result<Config, ConfigError> {
+        refuse_password_in_arguments(self.store.as_deref().unwrap_or_default())?;
+        let mut config = Config::from_environment(|name| {
+            let given = match name {
+                "GESTA_DATA" => self.data.as_ref().map(|data| data.display().to_string()),
+                "GESTA_STORE" => self.store.clone(),
+                _ => None,
+            };
+            given.or_else(|| std::env::var(name).ok())
+        })?;
+        if config.store == StoreAddress::Unset {
+            config.data = "orders-data".into();
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -62,11 +93,12 @@ const METRICS_PORT: u16 = 9090;
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), String> {
         match self.verb {
-            Verb::Serve { data, listen, metrics_listen } => serve(data, listen, metrics_listen).await,
-            Verb::Import { file, data, output } => {
-                let opened = Backend::file(data, Options::default());
-                let report =
-                    orders::import::import(&file, opened).await.map_err(|error| error.to_string())?;
+            Verb::Serve { place, listen, metrics_listen } => serve(&place, listen, metrics_listen).await,
+            Verb::Import { file, place, output } => {
+                let config = place.config().map_err(|error| error.to_string())?;
+                let report = orders::import::import(&file, Backend::configured(&config))
+                    .await
+                    .map_err(|error| error.to_string())?;
                 let told = match output {
                     Output::Text => report.to_string(),
                     Output::Json => serde_json::to_string(&report).map_err(|error| error.to_string())?,
@@ -82,14 +114,13 @@ impl Cli {
     }
 }
 
-async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), String> {
+async fn serve(place: &Place, listen: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), String> {
     let said = |error: &dyn std::fmt::Display| error.to_string();
     // Registered first: from now on no signal ends the process before the store is closed.
     let (keyboard, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (mut keyboard, mut terminate) = (keyboard.map_err(|e| said(&e))?, terminate.map_err(|e| said(&e))?);
-    let mut config =
-        Config::from_environment(|name| std::env::var(name).ok()).map_err(|error| said(&error))?;
-    (config.host, config.port, config.data) = (listen.ip().to_string(), listen.port(), data);
+    let mut config = place.config().map_err(|error| said(&error))?;
+    (config.host, config.port) = (listen.ip().to_string(), listen.port());
     config.metrics_port = Some(metrics_port(&config, listen.ip(), metrics)?);
     let _logs = logs::begin(&config.log).map_err(|error| said(&error))?;
     let running = tokio::select! {
@@ -105,7 +136,7 @@ async fn serve(data: PathBuf, listen: SocketAddr, metrics: Option<SocketAddr>) -
     running.stop().await.map_err(|error| said(&error))
 }
 
-/// Listens before the folder is opened: a port in use leaves the folder alone, and health answers while a lost index is
+/// Listens before the store is opened: a port in use leaves a folder alone, and health answers while a lost index is
 /// built anew.
 async fn start(config: Config) -> Result<(Running, Watching), String> {
     let (listener, backend) = gesta_server::open(&config).await.map_err(|error| error.to_string())?;

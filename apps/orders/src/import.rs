@@ -6,10 +6,12 @@
 //!
 //! Times without an offset are taken as UTC.
 
-use std::{collections::BTreeMap, fs::File, future::Future, io, path::Path};
+use std::{collections::BTreeMap, fs::File, future::Future, io, path::Path, time::Duration};
 
 use futures_util::{StreamExt, stream};
-use gesta::{Command, Processors, Rejection, Repository, WaitError, repository::ExecuteError};
+use gesta::{
+    Command, ProcessorOptions, Processors, Rejection, Repository, WaitError, repository::ExecuteError,
+};
 use gesta_core::{Metadata, Position, read_model::ReadModelError};
 use gesta_server::{Backend, ServeError};
 use uuid::Uuid;
@@ -29,6 +31,9 @@ pub use file::UnreadableFile;
 use plan::{Plan, Step};
 pub use report::{ImportReport, RefusedCommand};
 pub use totals::Totals;
+
+/// How often it is looked what a server on the same store does.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many orders are worked on at once: their appends share a sync.
 const AT_ONCE: usize = 64;
@@ -94,7 +99,10 @@ async fn send_all(backend: &Backend, plans: &[Plan], rows: usize) -> Result<Impo
         report.take(outcomes?);
     }
     let lost = |error: &dyn std::fmt::Display| ImportError::ReadModels(error.to_string());
-    let processors = processors(backend, None).await.map_err(|error| lost(&error))?;
+    let lease = ProcessorOptions::default().lease;
+    let processors = processors(backend, lease, None).await.map_err(|error| lost(&error))?;
+    // A server on the same database may be the one that maintains them.
+    let _following = backend.is_shared().then(|| processors.follow(LOOK));
     processors.start_all().await.map_err(|error| lost(&error))?;
     let told = tell(backend, &processors, plans).await;
     processors.shutdown().await;

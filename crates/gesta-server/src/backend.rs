@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod file;
+mod postgres;
 
 /// A store with all that belongs to it: what a server and the program around it use, whichever store it is.
 pub struct Backend {
@@ -91,6 +92,11 @@ impl Backend {
     /// Where processors and groups stopped, and who runs them.
     pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
         Arc::clone(&self.checkpoints)
+    }
+
+    /// Whether other processes may use the same store.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// The name of this process among those that share the store, for a program's own

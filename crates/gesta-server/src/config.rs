@@ -13,15 +13,20 @@
 //! # Ok::<(), gesta_server::ConfigError>(())
 //! ```
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 mod file;
 mod setting;
+mod store;
 
 use file::File;
 use gesta_core::Aliases;
 use setting::settings;
 pub use setting::{ConfigError, Setting};
+pub use store::{Database, StoreAddress, refuse_password_in_arguments};
 
 use crate::{roles::Roles, types};
 
@@ -36,6 +41,14 @@ settings! {
         metrics_port: Option<u16> = "", "GESTA_METRICS_PORT";
         /// The data folder, made if there is none.
         data: PathBuf = "gesta-data", "GESTA_DATA";
+        /// The store: file:FOLDER, or postgres://USER@HOST/DATABASE; the data folder when not set.
+        store: StoreAddress = "", "GESTA_STORE";
+        /// A file that holds the password of the store's database, for an address without one.
+        store_password_file: Option<PathBuf> = "", "GESTA_STORE_PASSWORD_FILE";
+        /// Most connections to the store's database for reads and state; two more are for appends and wakeups.
+        store_connections: usize = "16", "GESTA_STORE_CONNECTIONS";
+        /// Another PostgreSQL database for the read models of an application, written as the store's; the store's own when not set.
+        read_models: StoreAddress = "", "GESTA_READ_MODELS";
         /// What this process does on a store that several share: api, processors, or both.
         roles: Roles = "api,processors", "GESTA_ROLES";
         /// The host:port at which other processes of the same log reach this one; where it listens when not set.
@@ -124,13 +137,41 @@ impl Config {
             Some(path) => File::read(path.as_ref())?,
             None => File::default(),
         };
-        let config = Self::read(|name| {
+        let given = |name: &str| {
             let alias = ALIASES.iter().find(|(of, _)| *of == name);
             let given = variable(name).or_else(|| alias.and_then(|(_, alias)| variable(alias)));
             given.or_else(|| file.setting(name))
-        })?;
-        let types = known(&config.known_types)?.and(file.types())?;
-        Ok(Self { types, ..config })
+        };
+        let mut config = Self::read(given)?;
+        let has_data = given("GESTA_DATA").is_some_and(|folder| !folder.is_empty());
+        config.store = match std::mem::take(&mut config.store) {
+            StoreAddress::Unset if has_data => StoreAddress::Folder(config.data.clone()),
+            StoreAddress::Folder(_) | StoreAddress::Postgres(_) if has_data => {
+                return Err(ConfigError::TwoStores {
+                    one: "GESTA_DATA (--data)",
+                    other: "GESTA_STORE (--store)",
+                });
+            }
+            StoreAddress::Folder(folder) => {
+                config.data.clone_from(&folder);
+                StoreAddress::Folder(folder)
+            }
+            other => other,
+        };
+        let is_database = matches!(config.store, StoreAddress::Postgres(_));
+        if config.read_models != StoreAddress::Unset && !is_database {
+            return Err(ConfigError::ReadModelsBesideFolder);
+        }
+        config.types = known(&config.known_types)?.and(file.types())?;
+        Ok(config)
+    }
+
+    /// The folder of the file store; `None` on another store.
+    pub fn folder(&self) -> Option<&Path> {
+        match self.store {
+            StoreAddress::Postgres(_) => None,
+            _ => Some(&self.data),
+        }
     }
 
     /// The keys file that is meant: the one that is set, or `keys.json` in the data folder.

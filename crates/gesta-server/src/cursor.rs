@@ -65,6 +65,11 @@ impl CursorKey {
         Self(bytes)
     }
 
+    /// The one that a store keeps for all who serve its log.
+    pub(crate) fn kept(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The one of a data folder, made at the first start, readable by its owner alone.
     ///
     /// Fails when the file cannot be read or made, and when it is not 32 bytes long.

@@ -78,6 +78,17 @@ pub enum ServeError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The database of the store cannot be used.
+    #[error(transparent)]
+    Store(#[from] gesta_postgres::ConnectError),
+    /// The password of the database cannot be read.
+    #[error("the password of the store cannot be read from {} (GESTA_STORE_PASSWORD_FILE): {source}", file.display())]
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// One process alone can use this store, so it has to do everything.
     #[error(
         "{store} is one process's alone, which has to answer and to run what reacts: leave GESTA_ROLES out, or choose a store \

@@ -66,7 +66,7 @@ pub(crate) fn address(config: &Config, listener: &TcpListener) -> Result<SocketA
 
 /// Refuses what would be refused later anyway, before the data folder is touched.
 pub(crate) fn check(config: &Config, listener: &TcpListener) -> Result<(), ServeError> {
-    let keys = keys_path(config, Some(&config.data));
+    let keys = keys_path(config, config.folder());
     authority(config, address(config, listener)?, keys.as_deref()).map(drop)
 }
 

@@ -91,7 +91,7 @@ pub struct Report {
     pub keys: bool,
 }
 
-/// Starts a server as configured, on the file store.
+/// Starts a server as configured.
 ///
 /// ```no_run
 /// # #[tokio::main]
@@ -107,10 +107,10 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
     start_on(listener, backend, config).await
 }
 
-/// Listens where the configuration says, then opens the file store in its folder: what a program does before it makes its
+/// Listens where the configuration says, then opens the store that it names: what a program does before it makes its
 /// [`Server`], and hands to it.
 ///
-/// A port in use and a network that would be let in unguarded are refused before the folder is touched. When opening
+/// A port in use and a network that would be let in unguarded are refused before the store is touched. When opening a folder
 /// takes long, the listener answers meanwhile, as with [`open_on`].
 ///
 /// ```no_run
@@ -128,6 +128,11 @@ pub async fn start(config: Config) -> Result<Running, ServeError> {
 pub async fn open(config: &Config) -> Result<(TcpListener, Backend), ServeError> {
     let listener = listen::listen(config).await?;
     listen::check(config, &listener)?;
+    let bound = listen::address(config, &listener)?;
+    if config.folder().is_none() {
+        let backend = Backend::configured(config).await?;
+        return Ok((listener, backend.listening(config, bound)));
+    }
     let options = Options::default().segment_bytes(config.first_segment_bytes, config.largest_segment_bytes);
     opening::open(listener, config, options).await
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gesta_server::{Config, ServeError, Setting, telemetry::logs};
+use gesta_postgres::ConnectError;
+use gesta_server::{Config, ServeError, Setting, config::refuse_password_in_arguments, telemetry::logs};
 use serde::Serialize;
 
 use crate::{
@@ -25,6 +26,15 @@ pub(crate) struct Serve {
     /// The data folder, made if there is none
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+    /// The store: file:FOLDER, or postgres://USER@HOST/DATABASE without a password
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+    /// What this process does on a store that several share: api, processors, or both
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<String>,
+    /// The host:port at which other processes of the same log reach this one; where it listens when not given
+    #[arg(long, value_name = "ADDRESS")]
+    advertise: Option<String>,
     /// The keys file; keys.json in the data folder when not given
     #[arg(long, value_name = "FILE")]
     keys_file: Option<PathBuf>,
@@ -48,6 +58,7 @@ struct Ready {
     address: std::net::SocketAddr,
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<std::net::SocketAddr>,
+    store: String,
     folder: Option<PathBuf>,
     keys: bool,
     pid: u32,
@@ -61,6 +72,7 @@ impl Serve {
             return settings(shared.output);
         }
         let interrupt = Interrupt::listen();
+        refuse_password_in_arguments(self.store.as_deref().unwrap_or_default()).map_err(Failure::usage)?;
         let config = Config::from_environment(|name| self.setting(name)).map_err(Failure::usage)?;
         // Kept to the end: dropped, it writes what is left.
         let _logs = logs::begin(&config.log).map_err(Failure::usage)?;
@@ -75,6 +87,7 @@ impl Serve {
             url: running.url(),
             address: report.address,
             metrics: report.metrics,
+            store: report.store.clone(),
             folder: report.folder.clone(),
             keys: report.keys,
             pid: std::process::id(),
@@ -93,6 +106,9 @@ impl Serve {
             "HOST" => self.host.clone(),
             "PORT" => self.port.map(|port| port.to_string()),
             "GESTA_DATA" => path(&self.data),
+            "GESTA_STORE" => self.store.clone(),
+            "GESTA_ROLES" => self.roles.clone(),
+            "GESTA_ADVERTISE" => self.advertise.clone(),
             "GESTA_KEYS_FILE" => path(&self.keys_file),
             "GESTA_CONFIG" => path(&self.config),
             "RUST_LOG" => self.log.clone(),
@@ -114,6 +130,11 @@ impl Serve {
 fn failure(error: ServeError) -> Failure {
     let exit = match error {
         ServeError::NoKeys { .. } | ServeError::PlainText { .. } => Exit::Denied,
+        ServeError::Store(ConnectError::Refused { .. } | ConnectError::Grants { .. }) => Exit::Denied,
+        ServeError::Store(ConnectError::Unreachable { .. } | ConnectError::TooMany { .. }) => {
+            Exit::Unavailable
+        }
+        ServeError::Store(ConnectError::Address { .. }) | ServeError::Roles { .. } => Exit::Usage,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use gesta_core::InvalidAliases;
 
+use super::StoreAddress;
 use crate::roles::Roles;
 
 /// A setting, for people.
@@ -41,6 +42,26 @@ pub enum ConfigError {
         /// Why.
         reason: String,
     },
+    /// Two settings name a store.
+    #[error("{one} and {other} both name a store: leave one of them out")]
+    TwoStores {
+        /// One of them.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A database for read models beside a store that keeps them itself.
+    #[error(
+        "GESTA_READ_MODELS needs a store on PostgreSQL (GESTA_STORE): a data folder keeps its read models itself"
+    )]
+    ReadModelsBesideFolder,
+    /// A password stands where others can read it.
+    #[error(
+        "a password on the command line can be read by everybody on this machine: leave it out, and give it in the file \
+         that GESTA_STORE_PASSWORD_FILE names, in PGPASSWORD, or with the whole address in GESTA_STORE or the \
+         configuration file"
+    )]
+    PasswordInArguments,
     /// Types cannot be told apart.
     #[error("the aliases of types cannot be used: {0}")]
     Types(#[from] InvalidAliases),
@@ -88,6 +109,11 @@ pub(super) use settings;
 pub(super) trait Value: Sized {
     const EXPECTED: &'static str;
     fn read(text: &str) -> Option<Self>;
+
+    /// What an error shows of a text that cannot be read.
+    fn shown(text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// Reads what is given, or else the default.
@@ -99,7 +125,7 @@ pub(super) fn read<V: Value>(
     let text = given.as_deref().unwrap_or(default).trim();
     V::read(text).ok_or_else(|| ConfigError::Setting {
         name: variable.into(),
-        given: text.to_owned(),
+        given: V::shown(text),
         expected: V::EXPECTED,
     })
 }
@@ -129,6 +155,16 @@ impl Value for Option<String> {
     const EXPECTED: &'static str = "write a text";
     fn read(text: &str) -> Option<Self> {
         Some((!text.is_empty()).then(|| text.to_owned()))
+    }
+}
+
+impl Value for StoreAddress {
+    const EXPECTED: &'static str = "write file:FOLDER, or postgres://USER@HOST:5432/DATABASE";
+    fn read(text: &str) -> Option<Self> {
+        Self::read(text)
+    }
+    fn shown(text: &str) -> String {
+        Self::shown(text)
     }
 }
 

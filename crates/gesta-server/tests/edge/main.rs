@@ -1,6 +1,7 @@
 //! The rim over real sockets: every limit, every credential, and a good end.
 
 mod credentials;
+mod database;
 mod descriptors;
 mod embedded;
 mod flood;

@@ -23,10 +23,40 @@ fn memory() -> Open {
 }
 
 /// Two servers with all roles.
-fn two() -> (Process, Process, Handed) {
-    let (open, handed) = (memory(), Handed::default());
-    let start = |name| Process::start(name, &open, &handed, "api,processors");
+fn two(open: &Open) -> (Process, Process, Handed) {
+    let handed = Handed::default();
+    let start = |name| Process::start(name, open, &handed, "api,processors");
     (start("one"), start("two"), handed)
+}
+
+macro_rules! on_every_store {
+    ($($law:ident)*) => {
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $law() {
+                super::$law(super::memory()).await;
+            })*
+        }
+
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $law() {
+                let database = crate::database::Database::new().await;
+                super::$law(database.open()).await;
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    what_is_published_at_one_is_consumed_at_the_other_and_a_group_runs_in_one_place
+    what_a_member_asks_for_at_one_holds_at_the_other
+    a_group_is_followed_through_another_server
+    another_goes_on_when_the_owner_of_a_group_is_killed
+    one_that_stood_still_for_its_lease_changes_nothing_and_passes_on_afterwards
+    a_request_is_passed_on_once
+    processors_are_listed_at_both_steered_at_both_and_go_on_in_the_other
+    one_answers_and_another_runs_what_reacts
 }
 
 async fn publish(at: &Process, subject: &str) -> u64 {
@@ -66,9 +96,8 @@ fn recorder(listed: &Value) -> &Value {
     &listed["processors"][0]
 }
 
-#[tokio::test]
-async fn what_is_published_at_one_is_consumed_at_the_other_and_a_group_runs_in_one_place() {
-    let (one, two, _) = two();
+async fn what_is_published_at_one_is_consumed_at_the_other_and_a_group_runs_in_one_place(open: Open) {
+    let (one, two, _) = two(&open);
     create(&one).await;
     publish(&one, "a-1").await;
     let first = two.post(PULL, &pull()).await.ok();
@@ -87,9 +116,8 @@ async fn what_is_published_at_one_is_consumed_at_the_other_and_a_group_runs_in_o
     }
 }
 
-#[tokio::test]
-async fn what_a_member_asks_for_at_one_holds_at_the_other() {
-    let (one, two, _) = two();
+async fn what_a_member_asks_for_at_one_holds_at_the_other(open: Open) {
+    let (one, two, _) = two(&open);
     let subscribe = |size: u32| {
         json!({"consumer_group": "g", "consumer_name": "c", "batch_size": size, "read_latest": false,
             "auto_ack": false, "timeout_ms": 100, "event_types": ["x"]})
@@ -117,9 +145,8 @@ async fn what_a_member_asks_for_at_one_holds_at_the_other() {
     tokio::time::timeout(PATIENCE, more).await.expect("it is heard of");
 }
 
-#[tokio::test]
-async fn a_group_is_followed_through_another_server() {
-    let (one, two, _) = two();
+async fn a_group_is_followed_through_another_server(open: Open) {
+    let (one, two, _) = two(&open);
     create(&one).await;
     one.post(PULL, &json!({"consumer": "c", "max": 1, "wait_ms": 0})).await.ok();
     let followed = two.respond(Method::GET, "/api/v1/groups/g/stream?consumer=c", &[], String::new()).await;
@@ -135,9 +162,8 @@ async fn a_group_is_followed_through_another_server() {
     assert!(seen.contains("a-1"), "{seen}");
 }
 
-#[tokio::test]
-async fn another_goes_on_when_the_owner_of_a_group_is_killed() {
-    let (one, two, _) = two();
+async fn another_goes_on_when_the_owner_of_a_group_is_killed(open: Open) {
+    let (one, two, _) = two(&open);
     create(&one).await;
     publish(&one, "a-1").await;
     publish(&one, "b-1").await;
@@ -157,9 +183,8 @@ async fn another_goes_on_when_the_owner_of_a_group_is_killed() {
     two.post(ACK, &json!({"delivery_ids": ids(&again)})).await.ok();
 }
 
-#[tokio::test]
-async fn one_that_stood_still_for_its_lease_changes_nothing_and_passes_on_afterwards() {
-    let (one, two, _) = two();
+async fn one_that_stood_still_for_its_lease_changes_nothing_and_passes_on_afterwards(open: Open) {
+    let (one, two, _) = two(&open);
     create(&one).await;
     publish(&one, "a-1").await;
     let held = one.post(PULL, &pull()).await.ok();
@@ -174,9 +199,8 @@ async fn one_that_stood_still_for_its_lease_changes_nothing_and_passes_on_afterw
     assert_eq!(one.post(ACK, &json!({"delivery_ids": ids(&again)})).await.ok(), json!({"acked": 1}));
 }
 
-#[tokio::test]
-async fn a_request_is_passed_on_once() {
-    let (one, two, _) = two();
+async fn a_request_is_passed_on_once(open: Open) {
+    let (one, two, _) = two(&open);
     create(&one).await;
     one.post(PULL, &json!({"consumer": "c", "max": 1, "wait_ms": 0})).await.ok();
     let passed = [("gesta-forwarded-by", "somebody")];
@@ -184,9 +208,8 @@ async fn a_request_is_passed_on_once() {
     refused.refused(503, "group_busy");
 }
 
-#[tokio::test]
-async fn processors_are_listed_at_both_steered_at_both_and_go_on_in_the_other() {
-    let (one, two, handed) = two();
+async fn processors_are_listed_at_both_steered_at_both_and_go_on_in_the_other(open: Open) {
+    let (one, two, handed) = two(&open);
     let position = publish(&two, "a-1").await;
     let at = |listed: &Value| recorder(listed)["position"].as_u64() >= Some(position);
     let (first, second) =
@@ -220,9 +243,8 @@ async fn processors_are_listed_at_both_steered_at_both_and_go_on_in_the_other() 
     assert_eq!(positions, sorted, "each once, in order");
 }
 
-#[tokio::test]
-async fn one_answers_and_another_runs_what_reacts() {
-    let (open, handed) = (memory(), Handed::default());
+async fn one_answers_and_another_runs_what_reacts(open: Open) {
+    let handed = Handed::default();
     let api = Process::start("api", &open, &handed, "api");
     create(&api).await;
     let position = publish(&api, "a-1").await;
