@@ -205,7 +205,7 @@ impl StreamCatalog for FileStore {
     async fn list_streams(&self, list: ListStreams) -> Result<Vec<StreamInfo>, ReadError> {
         let log = self.log.clone();
         let work = move || {
-            // The tail first: a stream may move on to the index meanwhile, never back. What it says is newer.
+            // The tail first: a stream may move on to the index meanwhile, never back. The newer of both counts.
             let mut streams: std::collections::BTreeMap<_, _> = log
                 .tail
                 .list_streams(&list, log.head())
@@ -213,7 +213,10 @@ impl StreamCatalog for FileStore {
                 .map(|info| (info.stream.clone(), info))
                 .collect();
             for info in log.index.list_streams(&list)? {
-                streams.entry(info.stream.clone()).or_insert(info);
+                let known = streams.entry(info.stream.clone()).or_insert_with(|| info.clone());
+                if known.version < info.version {
+                    *known = info;
+                }
             }
             Ok(streams.into_values().take(list.limit).collect())
         };

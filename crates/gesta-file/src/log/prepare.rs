@@ -121,8 +121,12 @@ impl Preparer {
                 Some(ready) if ready.size >= least => return Ok(ready),
                 Some(_) | None => {}
             }
-            if let Some(fault) = &state.fault {
-                return Err(fault.clone());
+            if let Some(fault) = state.fault.clone() {
+                // One batch that is too large for the disk must not keep smaller ones from it.
+                if state.wanted.is_some() && least > 0 && state.least == least {
+                    (state.wanted, state.least) = (Some(size), 0);
+                }
+                return Err(fault);
             }
             if state.stopped {
                 return Err(Fault::NotNow("the store is closing".into()));
@@ -326,6 +330,26 @@ fn make(path: &Path, dir: &Path, size: u64, rest: &dyn Fn(Duration, f64) -> Hast
 mod tests {
     use super::*;
     use gesta_core::Position;
+
+    #[test]
+    fn a_batch_that_no_disk_can_hold_does_not_keep_smaller_ones_from_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let helper = Preparer::new(folder.path().to_owned(), Incarnation::from_bytes([7; 16]));
+        std::thread::scope(|scope| {
+            scope.spawn(|| helper.run());
+            let refused = helper.take(LEAST, 1 << 60).err().expect("no disk is so large");
+            assert!(matches!(refused, Fault::NotNow(ref reason) if reason.contains("full")), "{refused:?}");
+            // It is asked again and again until the helper has tried, as appends that are tried again do.
+            let patience = Instant::now() + Duration::from_secs(20);
+            let mut made = helper.take(LEAST, 1_000);
+            while made.is_err() && Instant::now() < patience {
+                std::thread::yield_now();
+                made = helper.take(LEAST, 1_000);
+            }
+            helper.stop();
+            assert!(made.is_ok(), "smaller ones are refused, too");
+        });
+    }
 
     #[test]
     fn it_hurries_only_when_the_writer_uses_up_more_than_is_ready() {

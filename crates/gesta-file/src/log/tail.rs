@@ -19,6 +19,8 @@ use crate::index::{Entry, WORTHWHILE};
 /// have this many streams between them.
 const REMEMBERED_RUNS: usize = 8;
 const REMEMBERED_STREAMS: usize = 1 << 17;
+/// So many entries are looked at under one lock.
+const STEP: u64 = 1_024;
 /// A run that is not worthwhile waits so long for company, so that the index gets few and large batches: each costs
 /// half of what it would in small ones.
 const COMPANY: Duration = Duration::from_secs(1);
@@ -174,33 +176,53 @@ impl Tail {
         (after, up_to): (Position, Position),
     ) -> Vec<Position> {
         let own: Option<Uuid> = correlation.parse().ok();
-        let held = self.held();
-        let wanted = |entry: &&Entry| {
-            after < entry.position
-                && entry.position <= up_to
-                && entry.tenant == *tenant
+        let wanted = |entry: &Entry| {
+            entry.tenant == *tenant
                 && entry.correlation.as_deref().map_or(own == Some(entry.id), |given| given == correlation)
         };
-        held.entries().filter(wanted).map(|entry| entry.position).collect()
+        let mut found = Vec::new();
+        self.walk(after, up_to, |entry| {
+            if wanted(entry) {
+                found.push(entry.position);
+            }
+        });
+        found
     }
 
     /// The streams here that pass, as far as `head`, in no order.
     pub(crate) fn list_streams(&self, list: &ListStreams, head: Position) -> Vec<StreamInfo> {
+        let mut passing: HashMap<StreamId, Newest> = HashMap::new();
+        self.walk(Position::START, head, |entry| {
+            if entry.tenant == list.tenant && list.accepts(&entry.stream) {
+                let newest = Newest { version: entry.version, position: entry.position };
+                passing.insert(entry.stream.clone(), newest);
+            }
+        });
+        let info =
+            |(stream, Newest { version, position })| StreamInfo { stream, version, last_position: position };
+        passing.into_iter().map(info).collect()
+    }
+
+    /// Looks at the entries in `after < position ≤ up_to`, oldest first, a few under each lock: the writer must not wait
+    /// for a walk over all of them. What moves on to the index meanwhile is not looked at, and is found there.
+    fn walk(&self, after: Position, up_to: Position, mut look: impl FnMut(&Entry)) {
+        let mut next = Some(after.next());
+        while let Some(from) = next {
+            next = self.step(from, up_to, &mut look);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Looks at the next few entries, and answers where to go on.
+    fn step(&self, from: Position, up_to: Position, look: &mut impl FnMut(&Entry)) -> Option<Position> {
         let held = self.held();
-        let here = [&held.waiting.streams, &held.taken.streams].map(|streams| streams.get(&list.tenant));
-        let passing: HashMap<_, _> =
-            here.into_iter().rev().flatten().flatten().filter(|(stream, _)| list.accepts(stream)).collect();
-        passing
-            .into_iter()
-            .filter_map(|(stream, newest)| {
-                let last = held.back_from(Some(*newest)).find(|entry| entry.position <= head)?;
-                Some(StreamInfo {
-                    stream: stream.clone(),
-                    version: last.version,
-                    last_position: last.position,
-                })
-            })
-            .collect()
+        let first = from.get().max(held.base);
+        for position in first..first + STEP {
+            let (entry, _) =
+                held.get(Position::new(position)).filter(|(entry, _)| entry.position <= up_to)?;
+            look(entry);
+        }
+        Some(Position::new(first + STEP))
     }
 
     /// Takes what is durable, for the index; it stays visible here until [`Tail::let_go`]. Waits for something;
@@ -304,10 +326,6 @@ impl Held {
         let first = self.base + self.taken.entries.len() as u64;
         let durable = (self.durable.get() + 1).saturating_sub(first);
         self.waiting.entries.len().min(usize::try_from(durable).unwrap_or(usize::MAX))
-    }
-
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.taken.entries.iter().chain(&self.waiting.entries)
     }
 
     /// The newest event of a stream that is here, or was here not long ago.

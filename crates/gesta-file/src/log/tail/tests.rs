@@ -138,3 +138,27 @@ fn a_stopped_tail_gives_what_is_left_and_then_ends() {
     tail.let_go(taken);
     assert!(tail.take().is_none());
 }
+
+/// A walk over a long tail lets the writer in between, and misses nothing that does not move on meanwhile.
+#[test]
+fn a_walk_goes_by_small_steps_and_sees_everything() {
+    let count = 3 * STEP + 7;
+    let tail = Tail::new(Position::START, 10_000, None);
+    (1..=count).for_each(|position| tail.push(entry(position, &format!("a-{}", position % 100), position)));
+    tail.settle(Position::new(2 * STEP));
+    let taken = tail.take().expect("durable");
+    let mut seen = Vec::new();
+    let mut look = |entry: &Entry| seen.push(entry.position.get());
+    let next = tail.step(Position::new(1), Position::new(count), &mut look);
+    assert_eq!(next, Some(Position::new(STEP + 1)), "under one lock");
+    tail.walk(Position::new(STEP), Position::new(count - 1), look);
+    assert_eq!(seen, (1..count).collect::<Vec<_>>());
+    assert_eq!(tail.list_streams(&ListStreams::of(Tenant::default()), Position::new(count)).len(), 100);
+    let own = Uuid::from_u128(9).to_string();
+    let all = (Position::START, Position::new(count));
+    assert_eq!(tail.correlated(&Tenant::default(), &own, all), [Position::new(9)]);
+    assert_eq!(tail.correlated(&Tenant::default(), &own, (Position::new(9), all.1)), []);
+    tail.let_go(taken);
+    assert_eq!(tail.correlated(&Tenant::default(), &own, all), [], "it has moved on");
+    assert_eq!(tail.list_streams(&ListStreams::of(Tenant::default()), Position::new(count)).len(), 100);
+}
