@@ -6,7 +6,10 @@
 use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
-use gesta::{Aggregate, Event, Projection, ProjectionError, Rows, Table, repository::Executed};
+use gesta::{
+    Aggregate, Event, Projection, ProjectionError, Rows, Table,
+    repository::{ExecuteError, Executed},
+};
 use gesta_core::{EventHandler, Filter, HandlerError, RecordedEvent, Tenant};
 use gesta_server::telemetry::Telemetry;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, histogram};
@@ -50,6 +53,14 @@ impl Metrics {
         });
     }
 
+    /// A command was not executed. Where that was tried again and again, it was given up: other writers came first every
+    /// time, or the store never said what became of it.
+    pub(crate) fn refused<A: Aggregate>(&self, error: &ExecuteError<A::Rejection>) {
+        if matches!(error, ExecuteError::Unknown { .. } | ExecuteError::Conflict { attempts: 2.., .. }) {
+            self.0.within(|| counter!("retry_failure_total", "operation" => A::CATEGORY).increment(1));
+        }
+    }
+
     fn handled(&self, actor: &str, event: &RecordedEvent, began: Instant, failed: bool) {
         let (actor, kind) = (actor.to_owned(), event.event_type.to_string());
         self.0.within(|| {
@@ -77,7 +88,7 @@ fn describe() {
     describe_histogram!("cdc_processing_duration_seconds", "How long a handler thought about an event.");
     describe_counter!("retry_attempts_total", "Attempts of handlers after a failure.");
     describe_counter!("retry_success_total", "Handlers that went on after a failure.");
-    describe_counter!("retry_failure_total", "Handlers that gave up after a failure.");
+    describe_counter!("retry_failure_total", "Handlers and commands that gave up after a failure.");
     describe_counter!("dlq_messages_by_event_type", "Events that were left out of a read model, by type.");
     describe_gauge!("actor_health_status", "How a part fares: 0 unhealthy, 1 degraded, 2 healthy.");
     describe_counter!("actor_messages_sent_total", "Events that commands led to.");
@@ -122,7 +133,7 @@ impl<P: Projection> Projection for Measured<P> {
     }
 }
 
-/// Counts the events that read models had to leave out: each is a recorded decision in the log.
+/// Counts the events that read models had to leave out: each is recorded in the log, again when a replay of it fails.
 pub(crate) struct DeadLetterCount(pub(crate) Metrics);
 
 /// What stands for every type that is none of an order.
@@ -135,7 +146,7 @@ fn label(event_type: &str) -> &'static str {
 
 /// What is looked at in the record of an event that was left out.
 #[derive(Deserialize)]
-struct Skipped {
+struct LeftOut {
     event_type: String,
 }
 
@@ -148,13 +159,13 @@ impl EventHandler for DeadLetterCount {
     fn filter(&self) -> Filter {
         // Only Gesta writes to its own streams; anybody may write this type to another.
         let streams = ["$processor-*"];
-        Filter::of(Tenant::default()).types(["gesta.processor.skipped"]).streams(streams).with_system()
+        Filter::of(Tenant::default()).types(["gesta.processor.parked"]).streams(streams).with_system()
     }
 
     async fn handle(&self, events: &[RecordedEvent]) -> Result<(), HandlerError> {
         for event in events {
-            let skipped: Result<Skipped, _> = serde_json::from_slice(&event.data);
-            self.0.dead(skipped.map_or(OTHER, |skipped| label(&skipped.event_type)));
+            let left_out: Result<LeftOut, _> = serde_json::from_slice(&event.data);
+            self.0.dead(left_out.map_or(OTHER, |left_out| label(&left_out.event_type)));
         }
         Ok(())
     }

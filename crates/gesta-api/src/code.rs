@@ -74,6 +74,7 @@ codes! {
     BatchPartlyKnown "batch_partly_known" 409 false "Some events of the batch were appended before";
     GroupExists "group_exists" 409 false "The group exists with another definition";
     RebuildRunning "rebuild_running" 409 false "The read model is being rebuilt already";
+    NoRebuild "no_rebuild" 409 false "The read model is not being rebuilt";
     NoFormerGeneration "no_former_generation" 409 false "The read model has no generation to go back to";
     LeaseLost "lease_lost" 409 false "The delivery is no longer leased to the caller";
     CursorOfAnotherLog "cursor_of_another_log" 410 false "The cursor belongs to another life of the log";

@@ -86,8 +86,11 @@ pub struct Progress {
     pub last_processed_at: Option<Timestamp>,
     /// Events handled in all, before the last restart too.
     pub processed: u64,
-    /// Events left out since the start of the process.
+    /// Events left out since the start of the process: dead letters, and what waits behind them.
     pub skipped: u64,
+    /// Dead letters that wait for a decision; each holds its stream.
+    #[serde(default)]
+    pub dead_letters: u64,
     /// Attempts that failed since the start of the process.
     pub errors: u64,
     /// The last failure.

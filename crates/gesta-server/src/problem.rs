@@ -155,6 +155,7 @@ impl From<ProcessorsError> for Failure {
             ProcessorsError::Unknown { .. } => Code::ProcessorNotFound,
             ProcessorsError::Rebuilding { .. } => Code::RebuildRunning,
             ProcessorsError::NothingBefore { .. } => Code::NoFormerGeneration,
+            ProcessorsError::NothingBuilt { .. } => Code::NoRebuild,
             ProcessorsError::Unavailable { .. } => Code::StoreUnavailable,
             // What is left is told to the program that adds processors, or is a definition that cannot work.
             _ => Code::Unsupported,

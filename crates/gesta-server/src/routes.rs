@@ -156,7 +156,12 @@ fn processors() -> Guarded<App> {
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::resume)))
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::reset)))
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::rebuild)))
+        .routes(Needs(May::ProcessorManage), owned(routes!(processors::cancel_rebuild)))
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::swap_back)))
+        .routes(Needs(May::DeadLetterRead), routes!(processors::dead_letters::list))
+        .routes(Needs(May::DeadLetterRead), routes!(processors::dead_letters::statistics))
+        .routes(Needs(May::DeadLetterReplay), routes!(processors::dead_letters::replay))
+        .routes(Needs(May::DeadLetterDiscard), routes!(processors::dead_letters::discard))
 }
 
 fn aggregates() -> Guarded<App> {

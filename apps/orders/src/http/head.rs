@@ -112,7 +112,9 @@ impl Head {
             Some(body) => self.metadata.with(REQUEST, body),
             None => self.metadata,
         };
-        let executed = repository.execute(command).await.map_err(refusal::of)?;
+        let executed = repository.execute(command).await;
+        let executed =
+            executed.inspect_err(|error| app.0.metrics.refused::<A>(error)).map_err(refusal::of)?;
         app.0.metrics.sent(A::CATEGORY, &executed);
         match body {
             Some(body) if executed.repeated => check_body(app, &executed, id, &body).await?,

@@ -1,12 +1,17 @@
 //! What is published as an interface: the OpenAPI document and the names of the metrics.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use axum::http::Method;
-use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
+use gesta_core::{
+    AppendBatch, AppendError, Appended, Capabilities, EventStore, EventStream, ExpectedVersion, LogHead,
+    NewEvent, ReadAll, ReadError, ReadStream, Wakeups,
+};
+use gesta_server::{Backend, Config};
 use serde_json::json;
 
-use crate::running::{Running, id};
+use crate::running::{Running, id, new_order};
 
 /// `apps/orders/openapi.json` is what `orders openapi` prints; write it anew after a change of routes and review it.
 #[test]
@@ -123,13 +128,50 @@ async fn versions_of_aggregates_and_their_snapshots_are_measured() {
     assert_eq!(lines(&app, "gesta_snapshots_failed_total").await, Vec::<String>::new());
 }
 
+/// A store that never says what became of an append.
+struct Mute(Arc<dyn EventStore>);
+
+#[async_trait]
+impl EventStore for Mute {
+    async fn append(&self, _: AppendBatch) -> Result<Appended, AppendError> {
+        Err(AppendError::Unknown { reason: "no answer came".into() })
+    }
+    fn read_stream(&self, read: ReadStream) -> EventStream {
+        self.0.read_stream(read)
+    }
+    fn read_all(&self, read: ReadAll) -> EventStream {
+        self.0.read_all(read)
+    }
+    async fn head(&self) -> Result<LogHead, ReadError> {
+        self.0.head().await
+    }
+    fn wakeups(&self) -> Wakeups {
+        self.0.wakeups()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+/// OR-38: what was tried until there was no point in going on.
+#[tokio::test]
+async fn a_command_that_no_retry_helps_is_a_retry_that_failed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mute = |backend: Backend| backend.with_store(|store| Arc::new(Mute(store)));
+    let app = Running::on(folder, Config::default(), mute).await;
+    let answer = app.post("/api/v1/orders", new_order(1, 7)).await;
+    assert!(answer.refusal().starts_with("503 outcome_unknown"), "{answer:?}");
+    let line = until_moved(&app, "retry_failure_total", &["operation=\"order\""]).await;
+    assert!(line.ends_with(" 1"), "{line}");
+}
+
 /// A record of Gesta's own counts, and one that somebody else wrote does not. A type that is none of an order has no
 /// series of its own.
 #[tokio::test]
 async fn only_what_a_processor_recorded_is_a_dead_letter() {
     let app = Running::start().await;
     for stream in ["forged-1", "$processor-another"] {
-        let record = NewEvent::new("gesta.processor.skipped", r#"{"event_type":"Whatever"}"#);
+        let record = NewEvent::new("gesta.processor.parked", r#"{"event_type":"Whatever"}"#);
         let stream = stream.parse().expect("a stream");
         app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [record])).await.expect("appended");
     }

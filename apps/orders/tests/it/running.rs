@@ -44,7 +44,13 @@ impl Running {
 
     /// The application over the data that is in a folder.
     pub(crate) async fn over(folder: TempDir, config: Config) -> Self {
+        Self::on(folder, config, |backend| backend).await
+    }
+
+    /// The same with something about the store changed.
+    pub(crate) async fn on(folder: TempDir, config: Config, change: impl FnOnce(Backend) -> Backend) -> Self {
         let backend = Backend::file(folder.path(), Options::default().without_sync()).await.expect("a store");
+        let backend = change(backend);
         let store = backend.store();
         let app = orders::app(backend, config).await.expect("an application");
         let router = app.server.service().await.expect("a service");

@@ -9,6 +9,7 @@ use crate::{
     exit::{Failure, Outcome},
 };
 
+mod dead_letters;
 mod shown;
 mod watch;
 
@@ -33,8 +34,11 @@ enum Verb {
     Reset(Reset),
     /// Build a read model anew beside the one at work, and put it in its place once it has caught up
     Rebuild(Watched),
+    /// Give up a rebuild; the read model at work stays
+    CancelRebuild(Named),
     /// Put the read model before the last rebuild back in place, once it has caught up
     SwapBack(Watched),
+    DeadLetters(dead_letters::DeadLetters),
 }
 
 /// A processor by its name.
@@ -78,6 +82,8 @@ impl Processors {
                 let begun = remote.rebuild(&of.name).await?;
                 if watch { watch::to_the_end(&remote, &of.name, Some(begun)).await? } else { begun }
             }
+            Verb::CancelRebuild(Named { name }) => remote.cancel_rebuild(&name).await?,
+            Verb::DeadLetters(letters) => return letters.run(shared, &remote).await,
             Verb::SwapBack(Watched { of, watch }) => {
                 let begun = remote.swap_back(&of.name).await?;
                 if watch { watch::to_the_end(&remote, &of.name, Some(begun)).await? } else { begun }

@@ -28,11 +28,11 @@ pub enum Permission {
     ProcessorRead,
     /// Pause, resume, reset and rebuild processors.
     ProcessorManage,
-    /// See parked events.
+    /// See parked events and dead letters.
     DeadLetterRead,
-    /// Deliver parked events again.
+    /// Deliver parked events again, have dead letters handled again.
     DeadLetterReplay,
-    /// Give parked events up.
+    /// Give parked events and dead letters up.
     DeadLetterDiscard,
     /// Read metrics and statistics.
     MetricsRead,

@@ -79,10 +79,7 @@ pub(crate) async fn discard(
     PathText(group): PathText,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    let reason = request.reason.clone().filter(|reason| !reason.trim().is_empty());
-    let reason =
-        reason.ok_or_else(|| Failure::field("reason is missing: say why the events are given up"))?;
-    let selection = selection(&request)?;
+    let (reason, selection) = (reason(&request)?, selection(&request)?);
     counted(app.parts.groups.discard(&caller.tenant, &group, selection, Some(reason)).await)
 }
 
@@ -90,7 +87,14 @@ fn counted(count: Result<usize, GroupError>) -> Result<Response, Failure> {
     Ok(json(StatusCode::OK, &ParkedReply { count: count.map_err(in_path)? }))
 }
 
-fn selection(request: &ParkedSelection) -> Result<Selection, Failure> {
+/// Why events are given up, which has to be said.
+pub(super) fn reason(request: &ParkedSelection) -> Result<String, Failure> {
+    let reason = request.reason.clone().filter(|reason| !reason.trim().is_empty());
+    reason.ok_or_else(|| Failure::field("reason is missing: say why the events are given up"))
+}
+
+/// Which events are meant.
+pub(super) fn selection(request: &ParkedSelection) -> Result<Selection, Failure> {
     match (&request.event_ids, request.all) {
         (Some(ids), None | Some(false)) if (1..=500).contains(&ids.len()) => {
             Ok(Selection::Events(ids.clone()))

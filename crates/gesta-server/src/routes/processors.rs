@@ -15,6 +15,7 @@ use crate::{
     problem::Failure,
 };
 
+pub(crate) mod dead_letters;
 mod shown;
 
 use shown::shown;
@@ -117,6 +118,27 @@ pub(crate) async fn rebuild(
     PathText(name): PathText,
 ) -> Result<Response, Failure> {
     tell(&app, &caller, &name, |all, name| async move { all.rebuild(&name).await }).await
+}
+
+/// Give up a rebuild
+///
+/// The generation at work stays, and what was built is dropped. A swap back that still catches up is given up, too, and
+/// can be told again.
+#[utoipa::path(
+    post, path = "/api/v1/processors/{name}/cancel-rebuild", tag = "processors",
+    params(("name" = String, Path, description = "the projection's name")),
+    responses(
+        (status = 200, body = Processor),
+        (status = 409, body = Problem, description = "no rebuild is running"),
+        (status = "default", body = Problem),
+    ),
+)]
+pub(crate) async fn cancel_rebuild(
+    State(app): State<App>,
+    caller: Caller,
+    PathText(name): PathText,
+) -> Result<Response, Failure> {
+    tell(&app, &caller, &name, |all, name| async move { all.cancel_rebuild(&name).await }).await
 }
 
 /// Put the former generation of a read model back

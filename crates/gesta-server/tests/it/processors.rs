@@ -229,6 +229,54 @@ async fn a_rebuild_goes_on_beside_the_one_at_work_and_can_be_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_is_cancelled_leaves_the_one_at_work() {
+    let app = Application::start().await;
+    app.publish("sample-1").await;
+    // A rebuild of one that is paused waits.
+    app.tell("pause").await;
+    assert_eq!(app.tell("rebuild").await["rebuild"]["generation"], 2);
+    let cancelled = app.tell("cancel-rebuild").await;
+    assert_eq!((cancelled.get("rebuild"), &cancelled["generation"]), (None, &json!(1)));
+    app.tell("resume").await;
+    app.publish("sample-2").await;
+    assert_eq!((&app.show().await["generation"], app.rows().await), (&json!(1), 2));
+    app.processors.shutdown().await;
+}
+
+/// Which events failed is one permission, what is in them another.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_shown_without_their_events_unless_streams_may_be_read() {
+    let keys = tempfile::tempdir().unwrap();
+    let file = keys.path().join("keys.json");
+    let made = |granted: &[Permission]| {
+        make(&file, &Tenant::default(), Granted::Some(granted.to_vec())).unwrap().key
+    };
+    let letters = made(&[Permission::DeadLetterRead]);
+    let both = made(&[Permission::DeadLetterRead, Permission::StreamRead]);
+    let processors = made(&[Permission::ProcessorRead, Permission::ProcessorManage]);
+    let mut config = Config::default();
+    config.keys_file = Some(file);
+    let app = Application::with(config).await;
+    let with = |key: &str| app.server.header("authorization", &format!("Bearer {key}"));
+    let (plain, joined) =
+        ("/api/v1/processors/seen/dead-letters", "/api/v1/processors/seen/dead-letters?events=true");
+    assert_eq!(with(&letters).get(plain).await.ok(), json!({"dead_letters": []}));
+    with(&letters).get(joined).await.refused(403, "forbidden");
+    with(&both).get(joined).await.ok();
+    with(&both).get("/api/v1/processors/seen/dead-letters?all=true").await.refused(400, "malformed_request");
+    let none = with(&letters).get("/api/v1/processors/seen/dead-letters/statistics").await.ok();
+    assert_eq!(none, json!({"count": 0, "by_type": []}));
+    with(&processors).get(plain).await.refused(403, "forbidden");
+    let all = json!({"all": true}).to_string();
+    with(&letters).post("/api/v1/processors/seen/dead-letters/replay", &all).await.refused(403, "forbidden");
+    with(&letters)
+        .get("/api/v1/processors/everything/dead-letters")
+        .await
+        .refused(404, "processor_not_found");
+    app.processors.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reset_empties_the_read_model_and_fills_it_again() {
     let app = Application::start().await;
     let position = app.publish("sample-1").await;
@@ -247,7 +295,8 @@ async fn what_cannot_be_is_refused_with_the_reason() {
     app.server.post("/api/v1/processors/seen/swap-back", "").await.refused(409, "no_former_generation");
     app.server.post("/api/v1/processors/everything/rebuild", "").await.refused(422, "unsupported");
     app.server.get("/api/v1/processors/nobody").await.refused(404, "processor_not_found");
-    for verb in ["pause", "resume", "reset", "rebuild", "swap-back"] {
+    app.server.post("/api/v1/processors/seen/cancel-rebuild", "").await.refused(409, "no_rebuild");
+    for verb in ["pause", "resume", "reset", "rebuild", "cancel-rebuild", "swap-back"] {
         let path = format!("/api/v1/processors/nobody/{verb}");
         app.server.post(&path, "").await.refused(404, "processor_not_found");
     }

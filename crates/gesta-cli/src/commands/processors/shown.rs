@@ -58,9 +58,10 @@ pub(super) fn text(processor: &Processor) -> String {
         (
             "processed",
             format!(
-                "{}, {} skipped, {} attempts failed",
+                "{}, {} skipped, {} dead letters, {} attempts failed",
                 number(progress.processed),
                 number(progress.skipped),
+                number(progress.dead_letters),
                 number(progress.errors)
             ),
         ),

@@ -42,6 +42,7 @@ fn progress(status: ProcessorStatus, paused: bool, elsewhere: bool) -> Progress 
         last_processed_at: status.last_handled_at,
         processed: status.processed,
         skipped: status.skipped,
+        dead_letters: status.dead_letters,
         errors: status.failures,
         last_error: status.last_error,
     }
