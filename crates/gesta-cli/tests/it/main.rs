@@ -2,6 +2,7 @@
 
 mod application;
 mod bench;
+mod dead_letters;
 mod exit_codes;
 mod export;
 mod folders;
