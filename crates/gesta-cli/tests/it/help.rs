@@ -39,6 +39,7 @@ fn the_help_of_every_command_is_as_it_was() {
         "verify",
         "backup",
         "restore",
+        "copy",
         "bench",
         "keys",
         "completions",

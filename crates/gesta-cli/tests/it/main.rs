@@ -2,6 +2,8 @@
 
 mod application;
 mod bench;
+mod copy;
+mod database;
 mod dead_letters;
 mod exit_codes;
 mod export;
