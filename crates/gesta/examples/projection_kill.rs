@@ -1,8 +1,9 @@
-//! What `cargo xtask faults projection_kill` kills: projections under load on a data folder, and a fold of the log to
-//! compare their rows with.
+//! What `cargo xtask faults projection_kill` kills: projections under load on a data folder or a PostgreSQL database, and a
+//! fold of the log to compare their rows with.
 //!
-//! `projection_kill FOLDER owners` runs two owners of the same projections side by side, `projection_kill FOLDER rebuild`
-//! one that rebuilds them again and again, and `projection_kill FOLDER verify` lets them catch up and compares.
+//! `projection_kill PLACE owners` runs two owners of the same projections side by side, `one` and `two` run one of them
+//! each, `rebuild` is one that rebuilds them again and again, and `verify` lets them catch up and compares. On a database
+//! several of them may run at once; `fresh` makes it anew.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,8 @@ use gesta_core::{
     read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
     values,
 };
-use gesta_file::{FileStore, Options};
+use gesta_file::FileStore;
+use gesta_postgres::PostgresStore;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -152,12 +154,40 @@ impl ReadModelStore for Slow {
     }
 }
 
-async fn processors(store: &FileStore, owner: &str, slow: bool) -> Result<Processors, Failure> {
-    let read_models = store.read_models();
+/// A store that is open.
+struct Opened {
+    log: Arc<dyn EventStore>,
+    checkpoints: Arc<dyn CheckpointStore>,
+    read_models: Arc<dyn ReadModelStore>,
+}
+
+async fn open(place: &str) -> Result<Opened, Failure> {
+    if place.starts_with("postgres") {
+        let store = PostgresStore::connect(place, gesta_postgres::Options::default()).await?;
+        let (checkpoints, read_models) = (store.checkpoints(), store.read_models());
+        return Ok(Opened { log: Arc::new(store), checkpoints, read_models });
+    }
+    let store = FileStore::open(place, gesta_file::Options::default())?;
+    let (checkpoints, read_models) = (store.checkpoints(), store.read_models());
+    Ok(Opened { log: Arc::new(store), checkpoints, read_models })
+}
+
+/// Makes a database anew, through the one that every server has.
+async fn make_anew(place: &str) -> Result<(), Failure> {
+    let (server, name) = place.rsplit_once('/').ok_or("name a database")?;
+    let (client, connection) =
+        tokio_postgres::connect(&format!("{server}/postgres"), tokio_postgres::NoTls).await?;
+    tokio::spawn(connection);
+    client.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+    Ok(client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0")).await?)
+}
+
+async fn processors(store: &Opened, owner: &str, slow: bool) -> Result<Arc<Processors>, Failure> {
+    let read_models = store.read_models.clone();
     let read_models = if slow { Arc::new(Slow(read_models)) } else { read_models };
-    let log: Arc<dyn EventStore> = Arc::new(store.clone());
     let processors =
-        Processors::new(log, store.checkpoints(), Arc::new(SystemClock), owner).with_read_models(read_models);
+        Processors::new(store.log.clone(), store.checkpoints.clone(), Arc::new(SystemClock), owner)
+            .with_read_models(read_models);
     let options = ProcessorOptions {
         lease: LEASE,
         batch: 20,
@@ -167,23 +197,23 @@ async fn processors(store: &FileStore, owner: &str, slow: bool) -> Result<Proces
     processors.add_projection(Sums, options.clone()).await?;
     processors.add_projection(Entries, options).await?;
     processors.start_all().await?;
-    Ok(processors)
+    Ok(Arc::new(processors))
 }
 
 /// Appends for ever.
-async fn load(store: &FileStore) -> Result<(), Failure> {
+async fn load(store: &Opened) -> Result<(), Failure> {
     for number in 0_u64.. {
         let stream = format!("load-{}", number % 23).parse()?;
         let events = (0..=number % 5).map(|_| NewEvent::new("loaded", "1"));
-        store.append(AppendBatch::to(stream, ExpectedVersion::Any, events)).await?;
+        store.log.append(AppendBatch::to(stream, ExpectedVersion::Any, events)).await?;
     }
     Ok(())
 }
 
 /// What the rows must be: the log, folded.
-async fn fold(store: &FileStore) -> Result<(Counts, Vec<(u64, String)>), Failure> {
+async fn fold(store: &Opened) -> Result<(Counts, Vec<(u64, String)>), Failure> {
     let (mut sums, mut entries) = (Counts::new(), Vec::new());
-    let mut events = store.read_all(ReadAll::of(Filter::of(Tenant::default())));
+    let mut events = store.log.read_all(ReadAll::of(Filter::of(Tenant::default())));
     while let Some(event) = events.try_next().await? {
         let (n, sum) = sums.entry(event.stream.to_string()).or_default();
         (*n, *sum) = (*n + 1, *sum + event.position.get());
@@ -197,24 +227,24 @@ async fn fold(store: &FileStore) -> Result<(Counts, Vec<(u64, String)>), Failure
 type Counts = BTreeMap<String, (u64, u64)>;
 
 /// Where the projection of sums stands, whatever its generation.
-async fn stands(store: &FileStore) -> Result<Position, Failure> {
+async fn stands(store: &Opened) -> Result<Position, Failure> {
     let mut stands = Position::START;
     for generation in 1..200 {
         let key = CheckpointKey::new(Tenant::default(), format!("sums-projection@{generation}"));
-        stands = stands.max(store.checkpoints().load(&key).await?.position);
+        stands = stands.max(store.checkpoints.load(&key).await?.position);
     }
     Ok(stands)
 }
 
 /// Prints how many rows were compared and how many are not as they must be.
-async fn verify(store: &FileStore) -> Result<(), Failure> {
+async fn verify(store: &Opened) -> Result<(), Failure> {
     let began = stands(store).await?;
     let processors = processors(store, "verify", false).await?;
-    let head = store.head().await?.position;
+    let head = store.log.head().await?.position;
     for name in ["sums", "entries"] {
         processors.wait_for(name, head, Duration::from_secs(60)).await?;
     }
-    let models = store.read_models();
+    let models = store.read_models.clone();
     let (sums, entries) = fold(store).await?;
     let mut found = Counts::new();
     for row in models.query("SELECT stream, n, sum FROM sums".into()).await? {
@@ -246,10 +276,13 @@ async fn verify(store: &FileStore) -> Result<(), Failure> {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
     let mut words = std::env::args().skip(1);
-    let (Some(folder), Some(mode)) = (words.next(), words.next()) else {
-        return Err("projection_kill FOLDER owners|rebuild|verify".into());
+    let (Some(place), Some(mode)) = (words.next(), words.next()) else {
+        return Err("projection_kill PLACE owners|one|two|rebuild|verify|fresh".into());
     };
-    let store = FileStore::open(folder, Options::default())?;
+    if mode == "fresh" {
+        return make_anew(&place).await;
+    }
+    let store = open(&place).await?;
     match mode.as_str() {
         "owners" => {
             let _one = processors(&store, "one", true).await?;
@@ -257,8 +290,15 @@ async fn main() -> Result<(), Failure> {
             println!("ready");
             load(&store).await
         }
+        "one" | "two" => {
+            let here = processors(&store, &mode, true).await?;
+            let _following = here.follow(LEASE / 6);
+            println!("ready");
+            load(&store).await
+        }
         "rebuild" => {
             let one = processors(&store, "one", true).await?;
+            let _following = one.follow(LEASE / 6);
             println!("ready");
             let rebuilds = async {
                 loop {

@@ -1,5 +1,6 @@
 //! `projection_kill`: projections are killed, paused beyond their lease and rebuilt under load, and their disk is cut off,
-//! on the same data round after round; after each the rows are compared with a fold of the log.
+//! on the same data round after round; after each the rows are compared with a fold of the log. On a data folder two
+//! owners share one process, on a PostgreSQL database each has its own.
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use std::{
 use gesta_conformance::Dice;
 
 use super::{options::Options, place, powercut::Disk, server::fresh_folder};
-use crate::{Outcome, process};
+use crate::{Outcome, process, servers::Server};
 
 /// The planted bug that it must bring to light, and the rounds that may take.
 const CONTROL: (&str, usize) = ("checkpoint_outside_transaction", 12);
@@ -41,7 +42,7 @@ pub(super) fn run(options: &Options) -> Outcome {
     let rounds = options.rounds.unwrap_or(8);
     if options.planted.is_none() {
         let binary = build(false)?;
-        let mut figures = play(&binary, options, rounds, None)?;
+        let mut figures = play(&binary, &Place::folder(None)?, options, rounds, None)?;
         match disk(options) {
             Ok(disk) => cut(&binary, options, rounds.div_ceil(2), &disk, &mut figures)?,
             Err(reason) => super::cannot("projection_kill", &format!("cut the power: {reason}"))?,
@@ -50,15 +51,66 @@ pub(super) fn run(options: &Options) -> Outcome {
         figures.verdict().map_err(|found| {
             format!("projection_kill: {found}\nagain: {}", options.again("projection_kill", rounds, None))
         })?;
+        on_postgres(&binary, options, rounds)?;
     }
     if options.controls || options.planted.is_some() { control(options) } else { Ok(()) }
+}
+
+/// The same rounds with owners in processes of their own, on a database.
+fn on_postgres(binary: &Path, options: &Options, rounds: usize) -> Outcome {
+    let server = Server::Postgres.start()?;
+    let place = Place::database(&server)?;
+    process::read(process::program(binary).args([place.address(), "fresh"]))?;
+    println!("projection_kill: on PostgreSQL, each owner in a process of its own");
+    let figures = play(binary, &place, options, rounds, None)?;
+    figures.print();
+    figures.verdict().map_err(|found| {
+        format!(
+            "projection_kill: on PostgreSQL: {found}\nagain: {}",
+            options.again("projection_kill", rounds, None)
+        )
+    })
+}
+
+/// Where the projections keep what they keep.
+enum Place {
+    Folder(String),
+    Database(String),
+}
+
+impl Place {
+    fn folder(bug: Option<&str>) -> Result<Self, String> {
+        let name = bug.map_or_else(|| "projection_kill".to_owned(), |bug| format!("projection_kill-{bug}"));
+        Ok(Self::Folder(fresh_folder(&place(&name))?.join("data").display().to_string()))
+    }
+
+    fn database(server: &str) -> Result<Self, String> {
+        let (base, _) = server.rsplit_once('/').ok_or("the address of PostgreSQL names no database")?;
+        Ok(Self::Database(format!("{base}/gesta_projection_kill")))
+    }
+
+    fn address(&self) -> &str {
+        match self {
+            Self::Folder(address) | Self::Database(address) => address,
+        }
+    }
+
+    /// Which processes run in a round.
+    fn modes(&self, rebuilds: bool) -> &'static [&'static str] {
+        match (self, rebuilds) {
+            (Self::Folder(_), false) => &["owners"],
+            (Self::Folder(_), true) => &["rebuild"],
+            (Self::Database(_), false) => &["one", "two"],
+            (Self::Database(_), true) => &["rebuild", "two"],
+        }
+    }
 }
 
 fn control(options: &Options) -> Outcome {
     let (bug, most) = CONTROL;
     let bug = options.planted.as_deref().unwrap_or(bug);
     let binary = build(true)?;
-    let figures = play(&binary, options, most, Some(bug))?;
+    let figures = play(&binary, &Place::folder(Some(bug))?, options, most, Some(bug))?;
     if figures.mismatches == 0 {
         let again = options.again("projection_kill", most, Some(bug));
         return Err(format!("projection_kill: {bug} is not caught in {most} rounds: {again}"));
@@ -72,28 +124,39 @@ fn control(options: &Options) -> Outcome {
 }
 
 /// Plays rounds; a control ends with the first mismatch.
-fn play(binary: &Path, options: &Options, rounds: usize, bug: Option<&str>) -> Result<Figures, String> {
-    let name = bug.map_or_else(|| "projection_kill".to_owned(), |bug| format!("projection_kill-{bug}"));
-    let data = fresh_folder(&place(&name))?.join("data");
+fn play(
+    binary: &Path,
+    place: &Place,
+    options: &Options,
+    rounds: usize,
+    bug: Option<&str>,
+) -> Result<Figures, String> {
     let mut dice = Dice::of(options.run);
     let mut figures = Figures::default();
     for round in 0..rounds {
-        let mode = if round % 3 == 2 { "rebuild" } else { "owners" };
-        let mut victim = Victim::start(binary, &data, mode, bug)?;
+        let rebuilds = round % 3 == 2;
+        let start = |mode: &&str| Victim::start(binary, place.address(), mode, bug);
+        let mut victims = place.modes(rebuilds).iter().map(start).collect::<Result<Vec<_>, _>>()?;
         wait(dice.between(100, 600));
-        if mode == "owners" {
+        if !rebuilds {
             for _ in 0..dice.between(1, 3) {
-                victim.signal("STOP")?;
+                let paused = dice.between(0, victims.len() as u64 - 1) as usize;
+                victims[paused].signal("STOP")?;
                 wait(dice.between(PAUSE.0, PAUSE.1));
-                victim.signal("CONT")?;
+                victims[paused].signal("CONT")?;
                 figures.pauses += 1;
                 wait(dice.between(20, 300));
             }
         }
-        figures.fenced += victim.kill().fenced;
-        figures.kills += 1;
-        verify(binary, &data, bug, &mut figures)
-            .map_err(|reason| format!("round {round}: {reason}\nthe data is in {}", data.display()))?;
+        // One goes first, so that the other takes over from it.
+        while !victims.is_empty() {
+            let first = dice.between(0, victims.len() as u64 - 1) as usize;
+            figures.fenced += victims.swap_remove(first).kill().fenced;
+            figures.kills += 1;
+            wait(if victims.is_empty() { 0 } else { dice.between(PAUSE.0, PAUSE.1) });
+        }
+        verify(binary, place.address(), bug, &mut figures)
+            .map_err(|reason| format!("round {round}: {reason}\nthe data is in {}", place.address()))?;
         if bug.is_some() && figures.mismatches > 0 {
             break;
         }
@@ -109,15 +172,16 @@ fn disk(options: &Options) -> Result<Disk, String> {
 /// Plays rounds that end with a power cut: what `state.db` had answered may be gone, rows and checkpoint alike.
 fn cut(binary: &Path, options: &Options, rounds: usize, disk: &Disk, figures: &mut Figures) -> Outcome {
     let mut dice = Dice::of(options.run).split();
+    let data = disk.data().display().to_string();
     for round in 0..rounds {
-        let mut victim = Victim::start(binary, &disk.data(), "owners", None)?;
+        let mut victim = Victim::start(binary, &data, "owners", None)?;
         wait(dice.between(200, 900));
         disk.cut(dice.between(1, 2))?;
         wait(dice.between(5, 60));
         let told = victim.kill();
         disk.restore()?;
-        let began = verify(binary, &disk.data(), None, figures)
-            .map_err(|reason| format!("power cut {round}: {reason}"))?;
+        let began =
+            verify(binary, &data, None, figures).map_err(|reason| format!("power cut {round}: {reason}"))?;
         figures.cuts += 1;
         figures.fenced += told.fenced;
         figures.went_back += usize::from(began < told.done);
@@ -126,8 +190,8 @@ fn cut(binary: &Path, options: &Options, rounds: usize, disk: &Disk, figures: &m
 }
 
 /// Lets the projections catch up and compares their rows with the log; answers with where they stood before.
-fn verify(binary: &Path, data: &Path, bug: Option<&str>, figures: &mut Figures) -> Result<u64, String> {
-    let said = process::read(armed(process::program(binary).arg(data).arg("verify"), bug))?;
+fn verify(binary: &Path, place: &str, bug: Option<&str>, figures: &mut Figures) -> Result<u64, String> {
+    let said = process::read(armed(process::program(binary).arg(place).arg("verify"), bug))?;
     let line = said.lines().find_map(|line| line.strip_prefix("verified ")).ok_or("it verified nothing")?;
     let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [head, compared, mismatches, generation, began] = numbers[..] else {
@@ -145,7 +209,11 @@ impl Figures {
         let Self { kills, pauses, fenced, compared, mismatches, head, generations, cuts, went_back } = self;
         println!("projection_kill: {kills} kills and {pauses} pauses beyond the lease over {head} events");
         println!("projection_kill: fenced commits of paused owners: {fenced}");
-        println!("projection_kill: power cuts that took answered commits of state.db: {went_back} of {cuts}");
+        if *cuts > 0 {
+            println!(
+                "projection_kill: power cuts that took answered commits of state.db: {went_back} of {cuts}"
+            );
+        }
         println!("projection_kill: generations built under load: {generations}");
         println!(
             "projection_kill: mismatches {mismatches} of {compared} rows compared with a fold of the log"
@@ -180,9 +248,9 @@ struct Told {
 
 impl Victim {
     /// Starts it and waits until it is under load.
-    fn start(binary: &Path, data: &Path, mode: &str, bug: Option<&str>) -> Result<Self, String> {
+    fn start(binary: &Path, place: &str, mode: &str, bug: Option<&str>) -> Result<Self, String> {
         let mut command = process::program(binary);
-        armed(command.arg(data).arg(mode), bug).stdout(Stdio::piped()).stderr(Stdio::null());
+        armed(command.arg(place).arg(mode), bug).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|cause| format!("{}: {cause}", binary.display()))?;
         let mut output = BufReader::new(child.stdout.take().ok_or("it has no output")?);
         let mut line = String::new();
