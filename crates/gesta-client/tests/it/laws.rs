@@ -9,6 +9,11 @@ mod on_memory {
     conformance!(Served::memory);
 }
 
+mod on_postgres {
+    use super::*;
+    conformance!(Served::postgres);
+}
+
 mod on_files {
     use super::*;
     conformance!(Served::file);

@@ -2,6 +2,7 @@
 
 mod application;
 mod consumer;
+mod database;
 mod event_service;
 mod examples;
 mod faults;

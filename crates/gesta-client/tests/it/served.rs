@@ -14,37 +14,51 @@ use gesta_server::{Backend as ServerBackend, Config, Running, auth::keys, start_
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 
+use crate::database::Database;
+
 /// How long anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a free port, with all it needs in a folder of its own.
 pub(crate) struct Served {
     folder: TempDir,
-    on_file: bool,
+    store: Store,
     running: Mutex<Option<Running>>,
     keys: Option<Mutex<HashMap<Tenant, ApiKey>>>,
+}
+
+/// What it stands on.
+enum Store {
+    Memory,
+    File,
+    Postgres(Database),
 }
 
 impl Served {
     /// In memory and without keys.
     pub(crate) async fn open() -> Self {
-        Self::start(false, false).await
+        Self::start(Store::Memory, false).await
     }
 
     /// In memory, with a key for each tenant.
     pub(crate) async fn memory() -> Self {
-        Self::start(false, true).await
+        Self::start(Store::Memory, true).await
     }
 
     /// On the file store, with a key for each tenant.
     pub(crate) async fn file() -> Self {
-        Self::start(true, true).await
+        Self::start(Store::File, true).await
     }
 
-    async fn start(on_file: bool, with_keys: bool) -> Self {
+    /// On a PostgreSQL database of its own, with a key for each tenant.
+    pub(crate) async fn postgres() -> Self {
+        Self::start(Store::Postgres(Database::new().await), true).await
+    }
+
+    async fn start(store: Store, with_keys: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let keys = with_keys.then(|| Mutex::new(HashMap::new()));
-        let served = Self { folder, on_file, running: Mutex::new(None), keys };
+        let served = Self { folder, store, running: Mutex::new(None), keys };
         if let Some(known) = &served.keys {
             // Those the laws use are made before the start: a running server notices a new one a little later.
             for tenant in ["default", "other", "small", "a", "b", "north", "south"] {
@@ -67,13 +81,17 @@ impl Served {
 
     async fn run(&self) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let backend = if self.on_file {
-            ServerBackend::file(self.folder.path().join("data"), gesta_file::Options::default())
-                .await
-                .expect("a store")
-        } else {
-            ServerBackend::memory()
+        let backend = match &self.store {
+            Store::Memory => Ok(ServerBackend::memory()),
+            Store::File => {
+                ServerBackend::file(self.folder.path().join("data"), gesta_file::Options::default()).await
+            }
+            Store::Postgres(database) => {
+                let options = gesta_postgres::Options::default().connections(4);
+                ServerBackend::postgres(&database.url(), options).await
+            }
         };
+        let backend = backend.expect("a store");
         let keys_file = self.keys.is_some().then(|| self.keys_file());
         let mut config = Config::default();
         config.keys_file = keys_file;
@@ -129,11 +147,12 @@ impl gesta_conformance::Backend for Served {
     }
 
     async fn reopen(&self) -> bool {
-        if self.on_file {
+        let lasts = !matches!(self.store, Store::Memory);
+        if lasts {
             self.stop().await;
             *self.running.lock().await = Some(self.run().await);
         }
-        self.on_file
+        lasts
     }
 
     fn is_edge(&self) -> bool {
