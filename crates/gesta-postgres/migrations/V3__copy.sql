@@ -13,6 +13,9 @@ DECLARE
     last timestamptz;
     wrong text;
 BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'events are appended at READ COMMITTED only: an older snapshot would not see what the lock waited for';
+    END IF;
     PERFORM gesta.lock_log();
     SELECT e.position, e.recorded_at INTO head, last FROM gesta.events e ORDER BY e.position DESC LIMIT 1;
     IF after <> coalesce(head, 0) THEN

@@ -5,11 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use gesta_core::{AppendBatch, AppendError, Appended, NewEvent, limits};
+use gesta_core::{AppendBatch, AppendError, Appended, limits};
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 mod group;
+mod streams;
 mod view;
 mod writer;
 
@@ -32,12 +34,10 @@ pub(crate) fn correlation(id: &str) -> i64 {
     xxh3_64(id.as_bytes()).cast_signed()
 }
 
-/// The correlation of an event: its own id if the caller gave none.
-pub(crate) fn correlation_of(event: &NewEvent) -> i64 {
-    match &event.metadata.correlation_id {
-        Some(id) => correlation(id),
-        None => correlation(event.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())),
-    }
+/// What leads from its correlation to an event; nothing where that is the event's own id, which leads to it anyway.
+pub(crate) fn correlation_of(given: Option<&str>, id: Uuid) -> Option<i64> {
+    let mut own = Uuid::encode_buffer();
+    given.filter(|given| *given != &*id.hyphenated().encode_lower(&mut own)).map(correlation)
 }
 
 /// The bounded way to the writer.

@@ -13,8 +13,7 @@ use tokio_postgres::{
 use uuid::Uuid;
 
 use crate::{
-    PostgresStore,
-    append::correlation,
+    PostgresStore, append,
     error::{Sort, judge, nothing_stored},
     store::{bound, position},
 };
@@ -80,7 +79,7 @@ struct Columns<'a> {
     schema_versions: Vec<i64>,
     content_types: Vec<&'a str>,
     times: Vec<jiff::Timestamp>,
-    correlations: Vec<i64>,
+    correlations: Vec<Option<i64>>,
     metadatas: Vec<&'a [u8]>,
     datas: Vec<&'a [u8]>,
 }
@@ -127,13 +126,10 @@ fn time(at: Timestamp) -> jiff::Timestamp {
 }
 
 /// As for an event that is appended: the index leads there from the id that the metadata names.
-fn correlation_of(event: &RecordedEvent) -> Result<i64, CopyError> {
+fn correlation_of(event: &RecordedEvent) -> Result<Option<i64>, CopyError> {
     let metadata = Metadata::from_json(&event.metadata);
     let metadata = metadata.map_err(|source| CopyError::Metadata { position: event.position, source })?;
-    Ok(match metadata.correlation_id {
-        Some(id) => correlation(&id),
-        None => correlation(&event.id.to_string()),
-    })
+    Ok(append::correlation_of(metadata.correlation_id.as_deref(), event.id))
 }
 
 /// What a refusal of the database means. All of it was one transaction, so nothing is stored, unless the connection is

@@ -15,13 +15,16 @@ pub(crate) struct Promise {
     pub(crate) durability: DurabilityClass,
     /// The settings that make it less than it could be, as `fsync=off`.
     pub(crate) lowered: Vec<String>,
+    /// Whether a statement alone sees all that was committed before it, without a word about isolation.
+    pub(crate) autocommit: bool,
 }
 
 /// Asks the server; refuses one that cannot serve.
 pub(crate) async fn probe(client: &Client, place: &str) -> Result<Promise, ConnectError> {
     let asked = "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
         pg_is_in_recovery(), current_setting('server_encoding'), current_setting('fsync'),
-        current_setting('synchronous_commit'), current_setting('full_page_writes')";
+        current_setting('synchronous_commit'), current_setting('full_page_writes'),
+        current_setting('default_transaction_isolation')";
     let row = client.query_typed(asked, &[]).await.map_err(|error| ConnectError::of(place, &error))?;
     let row =
         row.first().ok_or_else(|| ConnectError::Other { place: place.into(), reason: "no answer".into() })?;
@@ -42,5 +45,5 @@ pub(crate) async fn probe(client: &Client, place: &str) -> Result<Promise, Conne
         .map(|(name, _)| format!("{name}=off"))
         .collect();
     let durability = if lowered.is_empty() { DurabilityClass::Synced } else { DurabilityClass::Buffered };
-    Ok(Promise { durability, lowered })
+    Ok(Promise { durability, lowered, autocommit: row.get::<_, &str>(7) == "read committed" })
 }

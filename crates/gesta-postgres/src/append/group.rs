@@ -1,20 +1,21 @@
 //! One group of appends: what it asks of the database, what it decides, what it writes, what it answers.
 
-use std::collections::HashSet;
-
 use gesta_core::{
     AppendBatch, AppendError, Appended, AppendedEvent, Decision, Durability, DurabilityClass, Position,
-    RecordedEvent, StreamId, Tenant, Timestamp, Version, decide,
+    StreamId, Timestamp, decide,
 };
 use tokio::sync::oneshot;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use crate::planted::{Bug, armed};
-
 use super::{
     Request, correlation_of,
+    streams::Streams,
     view::{View, places},
+};
+use crate::{
+    planted::{Bug, armed},
+    store::bound,
 };
 
 /// Positions from here on are places within the group, until the database has said where the group begins.
@@ -27,8 +28,19 @@ pub(super) struct Group {
     /// What has been decided, for those that wait. A refusal waits for the commit as well: it may stand on what the
     /// group itself adds.
     decided: Vec<Option<Decided>>,
-    /// Which of them an earlier try may have stored.
-    tried: Vec<bool>,
+    /// What earlier tries may have done.
+    tried: Vec<Tried>,
+}
+
+/// What earlier tries may have done with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// Nothing.
+    Not,
+    /// Stored it, if nobody had before.
+    Believed,
+    /// Stored it: it was not there yet.
+    First,
 }
 
 type Decided = Result<Decision, AppendError>;
@@ -49,24 +61,10 @@ impl Replies {
     }
 }
 
-/// The streams and ids a group asks about.
-pub(super) struct Asked<'a> {
-    streams: Vec<(&'a Tenant, &'a StreamId)>,
-    pub(super) stream_tenants: Vec<&'a str>,
-    pub(super) stream_names: Vec<&'a str>,
+/// The ids of a group's events, and whose they are.
+pub(super) struct Ids<'a> {
     pub(super) tenants: Vec<&'a str>,
     pub(super) ids: Vec<Uuid>,
-}
-
-impl Asked<'_> {
-    /// The view that the answers make: a version for each stream, in order, and the events that are known.
-    pub(super) fn view(&self, versions: &[u64], events: Vec<RecordedEvent>) -> View {
-        let streams = self.streams.iter().map(|(tenant, stream)| ((*tenant).clone(), (*stream).clone()));
-        View {
-            versions: streams.zip(versions.iter().copied().map(Version::new)).collect(),
-            events: events.into_iter().map(|event| ((event.tenant.clone(), event.id), event)).collect(),
-        }
-    }
 }
 
 /// What a group appends, column by column.
@@ -74,29 +72,41 @@ impl Asked<'_> {
 pub(super) struct Columns<'a> {
     tenants: Vec<&'a str>,
     streams: Vec<&'a str>,
+    stream_numbers: Vec<i32>,
+    places: Vec<i64>,
     ids: Vec<Uuid>,
     types: Vec<&'a str>,
     schema_versions: Vec<i64>,
     content_types: Vec<&'a str>,
-    correlations: Vec<i64>,
+    correlations: Vec<Option<i64>>,
     metadatas: Vec<Vec<u8>>,
     datas: Vec<&'a [u8]>,
+    /// Of what is refused: an id that is known would be no refusal.
+    other_tenants: Vec<&'a str>,
+    other_ids: Vec<Uuid>,
 }
 
 impl<'a> Columns<'a> {
     /// What was decided to be appended.
-    pub(super) fn of(batches: &'a [AppendBatch], decided: &[Option<Decided>]) -> Self {
+    pub(super) fn of(batches: &'a [AppendBatch], decided: &[Option<Decided>], streams: &Streams) -> Self {
         let mut columns = Self::default();
         for (batch, decision) in batches.iter().zip(decided) {
-            let Some(Ok(Decision::Append(_))) = decision else { continue };
-            for (stream, event) in batch.events() {
+            if matches!(decision, Some(Err(_))) {
+                columns.other_tenants.extend(batch.events().map(|_| batch.tenant.as_str()));
+                columns.other_ids.extend(batch.events().map(|(_, event)| event.id));
+            }
+            let Some(Ok(Decision::Append(versions))) = decision else { continue };
+            for ((stream, event), version) in batch.events().zip(versions) {
+                let (number, place) = streams.place(&batch.tenant, stream, *version);
+                columns.stream_numbers.push(i32::try_from(number + 1).expect("a group is smaller"));
+                columns.places.push(bound(place));
                 columns.tenants.push(batch.tenant.as_str());
                 columns.streams.push(stream.as_str());
                 columns.ids.push(event.id);
                 columns.types.push(&event.event_type);
                 columns.schema_versions.push(event.schema_version.into());
                 columns.content_types.push(&event.content_type);
-                columns.correlations.push(correlation_of(event));
+                columns.correlations.push(correlation_of(event.metadata.correlation_id.as_deref(), event.id));
                 columns.metadatas.push(event.stored_metadata());
                 columns.datas.push(&event.data);
             }
@@ -108,10 +118,12 @@ impl<'a> Columns<'a> {
         self.ids.len() as u64
     }
 
-    pub(super) fn values(&self) -> [(&(dyn ToSql + Sync), Type); 9] {
+    pub(super) fn values(&self) -> [(&(dyn ToSql + Sync), Type); 13] {
         [
             (&self.tenants, Type::TEXT_ARRAY),
             (&self.streams, Type::TEXT_ARRAY),
+            (&self.stream_numbers, Type::INT4_ARRAY),
+            (&self.places, Type::INT8_ARRAY),
             (&self.ids, Type::UUID_ARRAY),
             (&self.types, Type::TEXT_ARRAY),
             (&self.schema_versions, Type::INT8_ARRAY),
@@ -119,6 +131,8 @@ impl<'a> Columns<'a> {
             (&self.correlations, Type::INT8_ARRAY),
             (&self.metadatas, Type::BYTEA_ARRAY),
             (&self.datas, Type::BYTEA_ARRAY),
+            (&self.other_tenants, Type::TEXT_ARRAY),
+            (&self.other_ids, Type::UUID_ARRAY),
         ]
     }
 }
@@ -132,7 +146,7 @@ impl Group {
             batches,
             replies: Replies(replies),
             decided: (0..of).map(|_| None).collect(),
-            tried: vec![false; of],
+            tried: vec![Tried::Not; of],
         }
     }
 
@@ -145,24 +159,30 @@ impl Group {
         self.waiting().next().is_none()
     }
 
-    /// What has to be known before it can be decided.
-    pub(super) fn asked(&self) -> Asked<'_> {
-        let mut seen = HashSet::new();
-        let appends = self
-            .waiting()
-            .flat_map(|batch| batch.appends.iter().map(|append| (&batch.tenant, &append.stream)));
-        let streams: Vec<_> = appends.filter(|stream| seen.insert(*stream)).collect();
-        let ids = self
+    /// The ids that may be known already.
+    pub(super) fn ids(&self) -> Ids<'_> {
+        let all = self
             .waiting()
             .flat_map(|batch| batch.events().map(|(_, event)| (batch.tenant.as_str(), event.id)));
-        let (tenants, ids) = ids.unzip();
-        Asked {
-            stream_tenants: streams.iter().map(|(tenant, _)| tenant.as_str()).collect(),
-            stream_names: streams.iter().map(|(_, stream)| stream.as_str()).collect(),
-            streams,
-            tenants,
-            ids,
-        }
+        let (tenants, ids) = all.unzip();
+        Ids { tenants, ids }
+    }
+
+    /// Where its streams are believed to stand. Nothing is believed once an earlier try may have stored something, or
+    /// where somebody needs to know more.
+    pub(super) fn believed(&self) -> Option<Streams> {
+        let doubtful = self.tried.iter().any(|tried| *tried != Tried::Not);
+        if doubtful { None } else { Streams::believed(self.waiting()) }
+    }
+
+    /// Its streams.
+    pub(super) fn streams(&self) -> Streams {
+        Streams::of(self.waiting())
+    }
+
+    /// Whether somebody wants an answer before the commit.
+    pub(super) fn is_partly_relaxed(&self) -> bool {
+        self.waiting().any(|batch| batch.durability == Durability::Relaxed)
     }
 
     /// Decides each in turn, a later one seeing what an earlier one adds. Answers whether there is something to append.
@@ -184,36 +204,44 @@ impl Group {
         next > WITHIN
     }
 
-    /// From now on what is appended may be stored, whatever is heard of it.
-    pub(super) fn may_be_stored(&mut self) {
-        for (tried, decision) in self.tried.iter_mut().zip(&self.decided) {
-            *tried |= matches!(decision, Some(Ok(Decision::Append(_))));
+    /// Whether somebody is to learn that all is stored already.
+    pub(super) fn repeats(&self) -> bool {
+        self.decided.iter().any(|decision| matches!(decision, Some(Ok(Decision::Repeat(_)))))
+    }
+
+    /// From now on what is appended may be stored, whatever is heard of it. `first` says that none of it was there before.
+    pub(super) fn may_be_stored(&mut self, first: bool) {
+        let tried = if first { Tried::First } else { Tried::Believed };
+        for (was, decision) in self.tried.iter_mut().zip(&self.decided) {
+            if matches!(decision, Some(Ok(Decision::Append(_)))) {
+                *was = tried;
+            }
         }
     }
 
     /// Which batches a try may have stored so far.
-    pub(super) fn in_doubt(&self) -> Vec<bool> {
+    pub(super) fn in_doubt(&self) -> Vec<Tried> {
         self.tried.clone()
     }
 
     /// The last try was undone for certain: only what was in doubt before it still is.
-    pub(super) fn was_undone(&mut self, doubts: Vec<bool>) {
+    pub(super) fn was_undone(&mut self, doubts: Vec<Tried>) {
         self.tried = doubts;
     }
 
     /// Refuses all who wait; those that an earlier try may have stored learn that it is unknown.
     pub(super) fn refuse(&mut self, reason: &str, refusal: impl Fn() -> AppendError) {
         for at in 0..self.batches.len() {
-            let unknown = self.tried[at] && !armed(Bug::UnknownAsRefused);
+            let unknown = self.tried[at] != Tried::Not && !armed(Bug::UnknownAsRefused);
             let error = if unknown { AppendError::Unknown { reason: reason.to_owned() } } else { refusal() };
             self.replies.answer(at, Err(error));
         }
     }
 
     /// What is appended, and what answers: apart, because the events are still on their way when the first are answered.
-    pub(super) fn parts(&mut self) -> (Columns<'_>, Answers<'_>) {
+    pub(super) fn parts<'a>(&'a mut self, streams: &'a Streams) -> (Columns<'a>, Answers<'a>) {
         let Self { batches, replies, decided, tried } = self;
-        (Columns::of(batches, decided), Answers { batches, decided, replies, tried })
+        (Columns::of(batches, decided, streams), Answers { batches, decided, replies, tried, streams })
     }
 }
 
@@ -222,33 +250,37 @@ pub(super) struct Answers<'a> {
     batches: &'a [AppendBatch],
     decided: &'a mut [Option<Decided>],
     replies: &'a mut Replies,
-    tried: &'a [bool],
+    tried: &'a [Tried],
+    streams: &'a Streams,
+}
+
+/// Where the database has put what a group appends.
+pub(super) struct Put {
+    /// The position before the first event.
+    pub(super) after: Position,
+    /// The time of all.
+    pub(super) at: Timestamp,
+    /// Where each stream stood.
+    pub(super) stood: Vec<u64>,
 }
 
 impl Answers<'_> {
     /// Answers those who wanted no more than an order, or everybody.
-    pub(super) fn give(
-        &mut self,
-        only_relaxed: bool,
-        class: DurabilityClass,
-        after: Position,
-        at: Timestamp,
-    ) {
-        let mut first = after.get() + 1;
+    pub(super) fn give(&mut self, only_relaxed: bool, class: DurabilityClass, put: &Put) {
+        let mut first = put.after.get() + 1;
         for index in 0..self.batches.len() {
             let batch = &self.batches[index];
             let relaxed = batch.durability == Durability::Relaxed;
             let (events, repeated) = match &self.decided[index] {
                 None => continue,
                 Some(Ok(Decision::Append(versions))) => {
-                    let mut placed = places(batch, versions, first);
-                    placed.iter_mut().for_each(|place| place.recorded_at = at);
+                    let placed = places(batch, versions, first);
                     first += placed.len() as u64;
-                    (placed, false)
+                    (self.settled(batch, &placed, put), false)
                 }
                 // What an earlier try of ours has stored is no repetition to the caller.
                 Some(Ok(Decision::Repeat(events))) => {
-                    (events.iter().map(|event| settled(*event, after, at)).collect(), !self.tried[index])
+                    (self.settled(batch, events, put), self.tried[index] != Tried::First)
                 }
                 Some(Err(_)) if only_relaxed => continue,
                 Some(Err(_)) => {
@@ -264,14 +296,24 @@ impl Answers<'_> {
             }
         }
     }
-}
 
-/// An event that is repeated within its own group was placed by that group.
-fn settled(event: AppendedEvent, after: Position, at: Timestamp) -> AppendedEvent {
-    match event.position.get().checked_sub(WITHIN) {
-        Some(within) => {
-            AppendedEvent { position: Position::new(after.get() + 1 + within), recorded_at: at, ..event }
-        }
-        None => event,
+    /// The same events with what the database has added. One that is repeated within its own group was placed by that
+    /// group; one that was known before stays what it is.
+    fn settled(&self, batch: &AppendBatch, events: &[AppendedEvent], put: &Put) -> Vec<AppendedEvent> {
+        let settle = |((stream, _), event): ((&StreamId, _), &AppendedEvent)| {
+            let version = self.streams.settled(&batch.tenant, stream, event.version, &put.stood);
+            let position = match event.position.get().checked_sub(WITHIN) {
+                Some(within) => Position::new(put.after.get() + 1 + within),
+                None => event.position,
+            };
+            let new = put.after < position;
+            AppendedEvent {
+                version,
+                position,
+                recorded_at: if new { put.at } else { event.recorded_at },
+                ..*event
+            }
+        };
+        batch.events().zip(events).map(settle).collect()
     }
 }

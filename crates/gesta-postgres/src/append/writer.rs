@@ -10,7 +10,12 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Requests, group::Group};
+use super::{
+    Requests,
+    group::{Group, Put},
+    streams::Streams,
+    view::View,
+};
 use crate::{
     error::{Sort, judge, nothing_stored},
     planted::{Bug, NO_LOCK, armed},
@@ -25,7 +30,11 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// Takes the lock of the log, and sees to it that a process that stops meanwhile loses it.
 const BEGIN: &str = "SELECT gesta.lock_log(), set_config('idle_in_transaction_session_timeout', '10000', true), \
      set_config('statement_timeout', '30000', true)";
-const APPEND: &str = "SELECT after, recorded_at FROM gesta.append($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+/// Makes the commit one that is written, and waited for like any other.
+const WRITE: &str = "SELECT pg_logical_emit_message(true, 'gesta', '')";
+const APPEND: &str = "SELECT after, recorded_at, stood \
+     FROM gesta.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+const COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Why a try came to nothing.
 struct Failed {
@@ -129,48 +138,119 @@ impl Writer {
     }
 }
 
-/// Two ways to the server and back: what is there, under the lock; then what is new, and the commit.
+/// One way to the server and back if what callers expect is true, as it is nearly always; else two more, under the lock.
 async fn transaction(client: &Client, shared: &Shared, group: &mut Group) -> Result<(), Failed> {
-    let view = {
-        let asked = group.asked();
-        let streams: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&asked.stream_tenants, Type::TEXT_ARRAY), (&asked.stream_names, Type::TEXT_ARRAY)];
+    if let Some(believed) = group.believed()
+        && group.decide(View { versions: believed.versions(), ..View::default() })
+    {
+        let explicit = group.is_partly_relaxed() || !shared.promise().autocommit;
+        let ending = if explicit { Ending::Around } else { Ending::Itself };
+        let doubts = group.in_doubt();
+        if append(client, shared, group, &believed, ending).await? {
+            return Ok(());
+        }
+        group.was_undone(doubts);
+    }
+    let (streams, appends) = look(client, group).await?;
+    if !appends {
+        client.batch_execute("SELECT gesta.make_safe(); COMMIT").await?;
+        let nowhere =
+            Put { after: Position::new(u64::MAX >> 2), at: Timestamp::default(), stood: Vec::new() };
+        group.parts(&streams).1.give(false, shared.promise().durability, &nowhere);
+        return Ok(());
+    }
+    if append(client, shared, group, &streams, Ending::Commit).await? {
+        return Ok(());
+    }
+    Err(Failed::new(Sort::Busy, "what was read under the lock of the log did not hold"))
+}
+
+/// Takes the lock, finds out what is there and decides again. Answers with the streams, and whether something is to be
+/// appended.
+async fn look(client: &Client, group: &mut Group) -> Result<(Streams, bool), Failed> {
+    let streams = group.streams();
+    let (streams, events) = {
+        let (tenants, names, asked) = (streams.tenants(), streams.names(), group.ids());
+        let named: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&tenants, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
         let ids: [(&(dyn ToSql + Sync), Type); 2] =
             [(&asked.tenants, Type::TEXT_ARRAY), (&asked.ids, Type::UUID_ARRAY)];
         let known = format!("SELECT {COLUMNS} FROM gesta.events_by_id($1, $2)");
         let (_, _, versions, known) = tokio::try_join!(
             biased;
-            client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"),
+            client.batch_execute(COMMITTED),
             client.query_typed(BEGIN, &[]),
-            client.query_typed("SELECT gesta.stream_versions($1, $2)", &streams),
+            client.query_typed("SELECT gesta.stream_versions($1, $2)", &named),
             client.query_typed(&known, &ids),
         )?;
-        let versions: Vec<u64> =
-            versions.iter().map(|row| u64::try_from(row.get::<_, i64>(0)).unwrap_or(0)).collect();
         let known = known.iter().map(read::event).collect::<Result<Vec<_>, _>>();
         let known = known.map_err(|error| Failed::new(Sort::Unusable, error.to_string()))?;
-        asked.view(&versions, known)
+        let versions: Vec<u64> = versions.iter().map(|row| position(row.get(0)).get()).collect();
+        (versions, known)
     };
+    let streams = group.streams().found(streams.into_iter());
+    let events = events.into_iter().map(|event| ((event.tenant.clone(), event.id), event)).collect();
+    let appends = group.decide(View { versions: streams.versions(), events });
+    Ok((streams, appends))
+}
+
+/// What is around the statement that appends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Nothing: it is a transaction of its own.
+    Itself,
+    /// A transaction begins before it and ends behind it.
+    Around,
+    /// The transaction it is in ends behind it.
+    Commit,
+}
+
+/// Appends what was decided and commits it, all sent at once; `false` if it stood on a wrong belief, and nothing was stored.
+async fn append(
+    client: &Client,
+    shared: &Shared,
+    group: &mut Group,
+    streams: &Streams,
+    ending: Ending,
+) -> Result<bool, Failed> {
     let class = shared.promise().durability;
-    if !group.decide(view) {
-        client.batch_execute("COMMIT").await?;
-        group.parts().1.give(false, class, Position::START, Timestamp::default());
-        return Ok(());
-    }
-    group.may_be_stored();
-    let (columns, mut answers) = group.parts();
-    let values = columns.values();
+    group.may_be_stored(ending == Ending::Commit);
+    let (columns, mut answers) = group.parts(streams);
+    let (tenants, names, stands) = (streams.tenants(), streams.names(), streams.stands());
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> =
+        vec![(&tenants, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY), (&stands, Type::INT8_ARRAY)];
+    values.extend(columns.values());
+    let begin = async {
+        if ending == Ending::Around {
+            client.batch_execute(COMMITTED).await.map_err(Failed::from)
+        } else {
+            Ok(())
+        }
+    };
     let append = async {
         let rows = client.query_typed(APPEND, &values).await?;
         let row = rows.first().ok_or_else(|| Failed::new(Sort::Unusable, "no answer"))?;
-        let (after, at) = (position(row.get(0)), row.get::<_, jiff::Timestamp>(1));
-        let at = Timestamp::from_micros(at.as_microsecond());
-        answers.give(true, class, after, at);
-        Ok::<_, Failed>((after, at))
+        let Some(after) = row.get::<_, Option<i64>>(0) else { return Ok(None) };
+        let at = Timestamp::from_micros(row.get::<_, jiff::Timestamp>(1).as_microsecond());
+        let stood = row.get::<_, Vec<i64>>(2).into_iter().map(|version| position(version).get()).collect();
+        let put = Put { after: position(after), at, stood };
+        if ending != Ending::Itself {
+            answers.give(true, class, &put);
+        }
+        Ok::<_, Failed>(Some(put))
     };
-    let commit = async { client.batch_execute("COMMIT").await.map_err(Failed::from) };
-    let ((after, at), ()) = tokio::try_join!(biased; append, commit)?;
-    answers.give(false, class, after, at);
-    shared.heard(Position::new(after.get() + columns.len()));
-    Ok(())
+    let commit = async {
+        if ending == Ending::Itself {
+            Ok(())
+        } else {
+            client.batch_execute("COMMIT").await.map_err(Failed::from)
+        }
+    };
+    let ((), put, ()) = tokio::try_join!(biased; begin, append, commit)?;
+    let Some(put) = put else {
+        return Ok(false);
+    };
+    answers.give(false, class, &put);
+    shared.heard(Position::new(put.after.get() + columns.len()));
+    Ok(true)
 }

@@ -71,7 +71,7 @@ impl Where {
             made.and("id = ANY (?)", Value::Ids(filter.ids.clone()));
         }
         if let Some(id) = &filter.correlation_id {
-            made.and("correlation = ?", Value::Number(correlation(id)));
+            made.correlation(id);
         }
         let one_stream = matches!(&*filter.streams, [only] if only.exact().is_some());
         let picked = !filter.ids.is_empty() || filter.correlation_id.is_some() || one_stream;
@@ -84,6 +84,18 @@ impl Where {
         let place = format!("${}", self.values.len() + 3);
         self.sql.push_str(" AND ");
         self.sql.push_str(&condition.replace('?', &place));
+    }
+
+    /// An event whose correlation is its own id is found by that.
+    fn correlation(&mut self, id: &str) {
+        match id.parse::<Uuid>() {
+            Err(_) => self.and("correlation = ?", Value::Number(correlation(id))),
+            Ok(own) => {
+                self.values.extend([Value::Number(correlation(id)), Value::Ids(vec![own])]);
+                let second = self.values.len() + 3;
+                self.sql.push_str(&format!(" AND (correlation = ${} OR id = ANY (${second}))", second - 1));
+            }
+        }
     }
 
     fn patterns(&mut self, column: &str, patterns: &[Pattern]) {

@@ -103,8 +103,9 @@ impl Guard {
 
 /// One event, appended by hand in whatever transaction the session is in; its position.
 pub(crate) async fn by_hand(session: &Client, stream: &str) -> Result<i64, tokio_postgres::Error> {
-    let sql = "SELECT after + 1 FROM gesta.append(ARRAY['default'], ARRAY[$1::text], ARRAY[$2::uuid], ARRAY['hand'], ARRAY[1::bigint],
-               ARRAY['application/json'], ARRAY[0::bigint], ARRAY['{}'::bytea], ARRAY['1'::bytea])";
+    let sql = "SELECT after + 1 FROM gesta.append(ARRAY['default'], ARRAY[$1::text], ARRAY[NULL::bigint], ARRAY['default'],
+               ARRAY[$1::text], ARRAY[1], ARRAY[1::bigint], ARRAY[$2::uuid], ARRAY['hand'], ARRAY[1::bigint],
+               ARRAY['application/json'], ARRAY[NULL::bigint], ARRAY['{}'::bytea], ARRAY['1'::bytea], ARRAY[]::text[], ARRAY[]::uuid[])";
     Ok(session.query_one(sql, &[&stream, &Uuid::new_v4()]).await?.get(0))
 }
 

@@ -1,10 +1,14 @@
 //! The store against a real server.
 
 mod cluster;
+mod encrypted;
 mod gapless;
+mod groups;
 mod laws;
+mod pooler;
 mod read_models;
 mod refused;
 mod server_faults;
 mod state;
 mod support;
+mod wakeups;
