@@ -22,6 +22,7 @@ mod exactly_once;
 mod failures;
 mod fencing;
 mod generations;
+mod moved;
 mod place;
 mod replay;
 mod shared;
@@ -62,6 +63,10 @@ place::on_each_store! {
         a_rebuild_can_be_given_up_and_a_swap_back_kept_for_later
         a_failed_rebuild_does_not_outlive_a_swap_to_another_definition
     }
+    tasks moved {
+        a_projection_is_filled_anew_where_the_log_was_copied_to
+        what_was_paused_stays_paused_where_the_log_was_copied_to
+    }
     tasks dead_letters {
         what_fails_is_kept_with_its_cause_and_holds_its_stream_alone
         a_replay_handles_the_event_and_what_is_held_behind_it_once
@@ -78,6 +83,7 @@ place::on_each_store! {
         a_pause_holds_in_the_process_that_takes_over
         a_rebuild_elsewhere_is_what_runs_here_afterwards
         many_beginnings_at_once_count_each_event_once
+        no_reader_goes_back_when_another_process_is_told_to_rebuild
     }
 }
 
