@@ -8,8 +8,7 @@ use std::sync::{
 use ::gesta::{OnFailure, ProcessorOptions, Processors};
 use async_trait::async_trait;
 use gesta_core::{
-    AppendBatch, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, NewEvent, RecordedEvent,
-    SystemClock,
+    AppendBatch, EventHandler, ExpectedVersion, Filter, HandlerError, NewEvent, RecordedEvent, SystemClock,
 };
 use gesta_server::{Backend, Config, Running, Server as Embedded};
 use tokio::{net::TcpListener, runtime::Runtime};
