@@ -124,12 +124,23 @@ impl ConnectError {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::Grants { reason },
             Some(_) => Self::Other { place, reason },
             None if reason.contains("tls") || reason.contains("TLS") || reason.contains("certificate") => {
-                Self::Tls { place, reason }
+                Self::Tls { place, reason: advised(reason) }
             }
             None if reason.contains("password") => Self::Refused { place, reason },
             None => Self::Unreachable { place, reason },
         }
     }
+}
+
+/// What to do about an encrypted connection that was not made.
+fn advised(reason: String) -> String {
+    if reason.contains("UnknownIssuer") {
+        return format!("{reason}; name the file of the root that signed it with sslrootcert=");
+    }
+    if reason.contains("does not support TLS") {
+        return format!("{reason}; switch ssl on there, or say sslmode=disable where the network is trusted");
+    }
+    reason
 }
 
 /// What an error says, with what is behind it.

@@ -3,7 +3,10 @@
 use refinery::{Migration, Runner, embed_migrations};
 use tokio_postgres::{Client, error::SqlState};
 
-use crate::error::{ConnectError, told};
+use crate::{
+    connect::Connector,
+    error::{ConnectError, told},
+};
 
 embed_migrations!("migrations");
 
@@ -43,14 +46,25 @@ pub(crate) fn known() -> i64 {
 }
 
 /// Makes the schema, or brings it to the newest version; several processes may do so at once. A newer one is refused.
-pub(crate) async fn migrate(client: &mut Client, place: &str, part: Part) -> Result<(), ConnectError> {
-    if is_current(client, place, part).await? {
+pub(crate) async fn migrate(
+    client: &mut Client,
+    connector: &Connector,
+    part: Part,
+) -> Result<(), ConnectError> {
+    if is_current(client, connector.place(), part).await? {
         return Ok(());
     }
-    let failed = |error: &tokio_postgres::Error| refused(part.newest(), error);
-    client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.map_err(|error| failed(&error))?;
-    let migrated = run(client, place, part).await;
-    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.map_err(|error| failed(&error))?;
+    // The lock is a transaction's, on a connection of its own: a session's would be lost behind a pooler that hands
+    // connections out by the transaction, and never let go.
+    let (locked, driver) = connector.client().await?;
+    let lock = format!(
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock({LOCK})"
+    );
+    locked.batch_execute(&lock).await.map_err(|error| refused(part.newest(), &error))?;
+    let migrated = run(client, connector.place(), part).await;
+    let _ = locked.batch_execute("COMMIT").await;
+    drop(locked);
+    let _ = driver.await;
     migrated
 }
 
@@ -65,11 +79,19 @@ async fn run(client: &mut Client, place: &str, part: Part) -> Result<(), Connect
     let mut runner = Runner::new(&part.migrations()).set_grouped(true);
     runner.set_migration_table_name(HISTORY);
     let done = runner.run_async(client).await;
-    done.map(drop).map_err(|error| ConnectError::Migration { wanted, reason: error.to_string() })
+    done.map(drop).map_err(|error| ConnectError::Migration { wanted, reason: advised(error.to_string()) })
+}
+
+/// Migrations name their statements, which a pooler mixes up between those who share a connection.
+fn advised(mut reason: String) -> String {
+    if reason.contains("prepared statement") {
+        reason.push_str("; connect once to the server itself, not through a pooler");
+    }
+    reason
 }
 
 fn refused(wanted: i64, error: &tokio_postgres::Error) -> ConnectError {
-    let mut reason = told(error);
+    let mut reason = advised(told(error));
     if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
         reason.push_str("; connect once as a user who may create schemas in this database");
     }
@@ -79,8 +101,8 @@ fn refused(wanted: i64, error: &tokio_postgres::Error) -> ConnectError {
 /// Whether nothing is left to do. A database that was made for read models alone does not become a log.
 async fn is_current(client: &Client, place: &str, part: Part) -> Result<bool, ConnectError> {
     let asked = "SELECT array_agg(version::bigint ORDER BY version) FROM gesta.schema_history";
-    let done: Vec<i64> = match client.query_one(asked, &[]).await {
-        Ok(row) => row.get::<_, Option<_>>(0).unwrap_or_default(),
+    let done: Vec<i64> = match client.query_typed(asked, &[]).await {
+        Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<_>>(0)).unwrap_or_default(),
         Err(error) => match error.code() {
             Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => Vec::new(),
             _ => return Err(ConnectError::of(place, &error)),

@@ -40,7 +40,7 @@ impl ReadModels {
         let connector = Connector::new(url, &options)?;
         let (mut client, driver) = connector.client().await?;
         probe(&client, connector.place()).await?;
-        migrate(&mut client, connector.place(), Part::State).await?;
+        migrate(&mut client, &connector, Part::State).await?;
         drop(client);
         let _ = driver.await;
         Ok(Self(Database::new(connector.pool(&options)?, &options)))

@@ -70,7 +70,7 @@ impl PostgresStore {
         let connector = Connector::new(url, &options)?;
         let (mut client, driver) = connector.client().await?;
         let promise = probe(&client, connector.place()).await?;
-        migrate(&mut client, connector.place(), Part::Log).await?;
+        migrate(&mut client, &connector, Part::Log).await?;
         let asked = "SELECT cursor_key, (SELECT coalesce(max(position), 0) FROM gesta.events) FROM gesta.log";
         let rows = client.query_typed(asked, &[]).await;
         let rows = rows.map_err(|error| ConnectError::of(connector.place(), &error))?;

@@ -31,11 +31,15 @@ pub(crate) async fn listen(shared: Arc<Shared>) {
 async fn look(shared: &Shared) {
     loop {
         sleep(shared.options.poll).await;
-        let asked = "SELECT coalesce(max(position), 0) FROM gesta.events";
-        // What fails now is tried again; readers are told by their own reads.
-        if let Ok(rows) = read::page(shared, None, asked, &[]).await {
-            shared.heard(rows.first().map_or(position(0), |row| position(row.get(0))));
-        }
+        look_once(shared).await;
+    }
+}
+
+async fn look_once(shared: &Shared) {
+    let asked = "SELECT coalesce(max(position), 0) FROM gesta.events";
+    // What fails now is tried again; readers are told by their own reads.
+    if let Ok(rows) = read::page(shared, None, asked, &[]).await {
+        shared.heard(rows.first().map_or(position(0), |row| position(row.get(0))));
     }
 }
 
@@ -54,6 +58,8 @@ async fn hear(shared: &Shared) -> Result<(), tokio_postgres::Error> {
     };
     let listening = async {
         client.batch_execute("LISTEN gesta_log").await?;
+        // What was notified before was not heard.
+        look_once(shared).await;
         alive(&client).await
     };
     tokio::select! {

@@ -78,6 +78,11 @@ impl Cluster {
         run(as_its_user("pg_ctl").arg("-D").arg(self.data()).args(["-w", "-m", "immediate", "stop"]));
     }
 
+    /// Reads its settings again.
+    pub(crate) fn reload(&self) {
+        run(as_its_user("pg_ctl").arg("-D").arg(self.data()).args(["-w", "reload"]));
+    }
+
     /// Makes a standby the server to write to.
     pub(crate) fn promote(&self) {
         run(as_its_user("pg_ctl").arg("-D").arg(self.data()).args(["-w", "promote"]));

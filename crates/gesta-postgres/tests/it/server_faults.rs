@@ -29,6 +29,7 @@ use crate::{
 
 mod faults;
 mod figures;
+mod standby;
 
 use faults::Fault;
 use figures::Figures;

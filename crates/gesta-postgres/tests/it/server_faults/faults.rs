@@ -32,10 +32,17 @@ pub(super) enum Fault {
     LockHeld,
     /// A session is paused between numbering and commit, and thrown out.
     HolderThrownOut,
+    /// The primary stops at once, and its standby takes over: on servers of its own.
+    Promote,
 }
 
-/// The transactions of the database, in its own words.
-const COMMIT: &str = "COMMIT\0";
+/// What a transaction ends with in so many words: in requests and in replies.
+const COMMIT: &[u8] = b"COMMIT\0";
+/// Runs a statement; with what follows it a statement that is a transaction of its own is committed.
+const EXECUTE: &[u8] = b"E\0\0\0\x09\0\0\0\0\0";
+const SYNC: &[u8] = b"S\0\0\0\x04";
+/// What answers such a statement.
+const SELECTED: &[u8] = b"SELECT 1\0";
 
 impl Fault {
     pub(super) const ALL: [Self; 11] = [
@@ -66,9 +73,18 @@ impl Fault {
                 field.cluster.up();
             }
             Self::Terminate => terminate(field, dice).await,
-            Self::CommitLost => cut(field, dice, Side::Request, |_| Cut::cut_before(COMMIT)).await,
-            Self::CutBehindCommit => cut(field, dice, Side::Request, |_| Cut::cut_behind(COMMIT)).await,
-            Self::AnswerLost => cut(field, dice, Side::Reply, |_| Cut::cut_before(COMMIT)).await,
+            Self::CommitLost => {
+                cut(field, dice, Side::Request, |_| on(COMMIT, false)).await;
+                cut(field, dice, Side::Request, |_| on(EXECUTE, true)).await;
+            }
+            Self::CutBehindCommit => {
+                cut(field, dice, Side::Request, |_| on(COMMIT, true)).await;
+                cut(field, dice, Side::Request, |_| on(SYNC, true)).await;
+            }
+            Self::AnswerLost => {
+                cut(field, dice, Side::Reply, |_| on(COMMIT, false)).await;
+                cut(field, dice, Side::Reply, |_| on(SELECTED, false)).await;
+            }
             Self::CutAnywhere => {
                 cut(field, dice, Side::Request, |dice| Cut::CutAfter(dice.between(1, 6_000))).await;
                 cut(field, dice, Side::Reply, |dice| Cut::CutAfter(dice.between(1, 6_000))).await;
@@ -78,9 +94,14 @@ impl Fault {
             Self::Exhausted => exhausted(field).await,
             Self::LockHeld => lock_held(field).await,
             Self::HolderThrownOut => holder_thrown_out(field, dice).await,
+            Self::Promote => unreachable!("it takes two servers"),
         }
         field.until_grown(20).await;
     }
+}
+
+fn on(pattern: &[u8], passes: bool) -> Cut {
+    Cut::CutOn { pattern: pattern.into(), passes }
 }
 
 /// Throws sessions out, a few at a time, while work goes on.

@@ -16,6 +16,8 @@ pub(super) struct Figures {
     batches: usize,
     observations: usize,
     by_rule: BTreeMap<Rule, usize>,
+    /// Events of logs that are over.
+    events: usize,
     log: Vec<Logged>,
     pub(super) wrong: Vec<String>,
 }
@@ -69,6 +71,12 @@ impl Figures {
         }
     }
 
+    /// The same where each round has a log of its own: the next one begins anew.
+    pub(super) fn read_again_of_round(&mut self, log: &[Logged]) {
+        self.read_again(log);
+        self.events += std::mem::take(&mut self.log).len();
+    }
+
     /// How many violations there were of this rule.
     pub(super) fn of(&self, rule: Rule) -> usize {
         self.by_rule.get(&rule).copied().unwrap_or(0)
@@ -86,7 +94,7 @@ impl Figures {
             "{kind}: refused appends that are there after all {}; ids twice {} in {} events",
             self.of(Rule::Refused),
             self.of(Rule::Once),
-            self.log.len()
+            self.events + self.log.len()
         );
         println!(
             "no_phantoms: {} of {} observations vanished or changed",
@@ -98,7 +106,7 @@ impl Figures {
             "gapless: {} gaps or swaps, {} wrong versions in {} events",
             self.of(Rule::Dense),
             self.of(Rule::Expected),
-            self.log.len()
+            self.events + self.log.len()
         );
         println!(
             "lin_append: {} violations of order over two stores in {operations} calls, {} conflicts",
