@@ -15,4 +15,5 @@ mod help;
 mod import;
 mod interrupt;
 mod keys;
+mod stores;
 mod transcript;
