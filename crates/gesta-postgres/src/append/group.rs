@@ -204,11 +204,6 @@ impl Group {
         next > WITHIN
     }
 
-    /// Whether somebody is to learn that all is stored already.
-    pub(super) fn repeats(&self) -> bool {
-        self.decided.iter().any(|decision| matches!(decision, Some(Ok(Decision::Repeat(_)))))
-    }
-
     /// From now on what is appended may be stored, whatever is heard of it. `first` says that none of it was there before.
     pub(super) fn may_be_stored(&mut self, first: bool) {
         let tried = if first { Tried::First } else { Tried::Believed };

@@ -30,8 +30,6 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// Takes the lock of the log, and sees to it that a process that stops meanwhile loses it.
 const BEGIN: &str = "SELECT gesta.lock_log(), set_config('idle_in_transaction_session_timeout', '10000', true), \
      set_config('statement_timeout', '30000', true)";
-/// Makes the commit one that is written, and waited for like any other.
-const WRITE: &str = "SELECT pg_logical_emit_message(true, 'gesta', '')";
 const APPEND: &str = "SELECT after, recorded_at, stood \
      FROM gesta.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 const COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
