@@ -14,6 +14,7 @@ mod kill9;
 mod laws;
 mod ledger;
 mod options;
+mod postgres;
 mod powercut;
 mod projection_kill;
 mod recovery_time;
@@ -38,6 +39,8 @@ cargo xtask faults <kind> [--rounds N] [--run R] [--clients C] [--release] [--no
                  of points for each fault, all of them when 0
   sub_churn      subscribers that come and go, read slowly and change filters, with wakeups and without any
   laws           tests of the engine and the store, each with a bug planted that it must notice
+  postgres       a PostgreSQL server under two stores is stopped, crowded, cut off and replaced by its standby; writers are
+                 held between numbering and commit while readers poll
   projection_kill  projections are killed, paused beyond their lease and rebuilt under load: rows against a fold of the log
   recovery_time  from a kill to the first acknowledged append, at growing sizes (--events 100000,1000000)
 
@@ -50,6 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         "short" => short(&options),
         "projection_kill" => timed("projection_kill", || projection_kill::run(&options)),
         "laws" => laws::run(&options),
+        "postgres" => timed("postgres", || postgres::run(&options)),
         "kill9" | "powercut" | "syscalls" | "sub_churn" | "recovery_time" => {
             let controls = options.controls && options.kind != "recovery_time" || options.planted.is_some();
             kind(&options.kind, &options, &Binaries::build(options.release, controls)?)
@@ -69,6 +73,7 @@ fn short(options: &Options) -> Outcome {
     let mut failed: Vec<String> =
         kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
     failed.extend(timed("projection_kill", || projection_kill::run(options)).err());
+    failed.extend(timed("postgres", || postgres::run(options)).err());
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 

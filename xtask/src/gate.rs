@@ -24,7 +24,7 @@ const STEPS: [Step; 9] = [
     Step { name: "format", does: "cargo fmt --check", run: |_| format() },
     Step { name: "clippy", does: "clippy over every target, warnings are errors", run: |_| clippy() },
     Step { name: "tidy", does: "cargo xtask tidy", run: |_| tidy::run() },
-    Step { name: "services", does: "start what the measurements compare with", run: |_| start() },
+    Step { name: "services", does: "start what tests and measurements talk to", run: |_| start() },
     Step {
         name: "tests",
         does: "cargo test over the workspace, documentation included",
@@ -123,6 +123,9 @@ fn clippy() -> Outcome {
 }
 
 fn start() -> Outcome {
+    if let Err(reason) = servers::install(&["pgbouncer", "openssl"]) {
+        cannot(&reason)?;
+    }
     for server in Server::ALL {
         match server.start() {
             Ok(url) => println!("{}={url}", server.variable()),

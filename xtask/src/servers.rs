@@ -117,6 +117,11 @@ impl Server {
     }
 }
 
+/// The variables that tell where the servers are that run.
+pub(crate) fn variables() -> Vec<(&'static str, String)> {
+    Server::ALL.into_iter().filter_map(|server| Some((server.variable(), server.running()?))).collect()
+}
+
 /// Runs `start`, `stop` or `status`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let Some((verb, names)) = arguments.split_first() else {

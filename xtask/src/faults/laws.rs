@@ -68,7 +68,7 @@ pub(super) fn run(options: &Options) -> Outcome {
 }
 
 /// Builds the integration tests of a crate with its planted bugs, and answers with the binary.
-fn build(package: &str) -> Result<PathBuf, String> {
+pub(super) fn build(package: &str) -> Result<PathBuf, String> {
     let mut cargo = process::cargo();
     cargo.args(["test", "--no-run", "--quiet", "--message-format", "json", "--test", "it"]);
     cargo.args(["--features", "planted", "--package", package]);

@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::{Outcome, process};
+use crate::{Outcome, process, servers};
 
 /// Checks so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(crate) struct Counts {
 pub(super) fn cargo_tests(counts: &mut Counts) -> Outcome {
     let mut command = process::cargo();
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).stdout(Stdio::piped());
+    command.envs(servers::variables());
     let mut child = command.spawn().map_err(|cause| format!("cargo test does not start: {cause}"))?;
     let output = child.stdout.take().ok_or("cargo test has no output")?;
     let mut binaries = 0;

@@ -1,6 +1,9 @@
 //! The measurements, a second each: they run, their figures mean nothing.
 
-use crate::{Outcome, process, servers::Server};
+use crate::{
+    Outcome, process,
+    servers::{self, Server},
+};
 
 /// Runs every part of `bench`; without Redis and PostgreSQL where this machine has none.
 pub(super) fn smoke() -> Outcome {
@@ -16,8 +19,7 @@ pub(super) fn smoke() -> Outcome {
     let mut bench = process::program(programs.join("bench"));
     bench.arg("--smoke").arg("--gesta").arg(programs.join("gesta"));
     bench.arg("--folder").arg(process::target().join("bench-smoke"));
-    let urls: Vec<_> =
-        Server::ALL.into_iter().filter_map(|server| Some((server.variable(), server.running()?))).collect();
+    let urls = servers::variables();
     if urls.len() < Server::ALL.len() {
         bench.args(["--only", "http,paced,group,embedded,engine,idle"]);
     }

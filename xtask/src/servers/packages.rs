@@ -3,9 +3,11 @@
 use crate::{Outcome, process};
 
 /// A program and the package it comes in.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("redis-server", "redis-server"),
     ("pg_ctlcluster", "postgresql"),
+    ("pgbouncer", "pgbouncer"),
+    ("openssl", "openssl"),
     ("strace", "strace"),
     ("mkfs.ext4", "e2fsprogs"),
     ("losetup", "mount"),
