@@ -158,10 +158,10 @@ fn processors() -> Guarded<App> {
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::rebuild)))
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::cancel_rebuild)))
         .routes(Needs(May::ProcessorManage), owned(routes!(processors::swap_back)))
-        .routes(Needs(May::DeadLetterRead), routes!(processors::dead_letters::list))
-        .routes(Needs(May::DeadLetterRead), routes!(processors::dead_letters::statistics))
-        .routes(Needs(May::DeadLetterReplay), routes!(processors::dead_letters::replay))
-        .routes(Needs(May::DeadLetterDiscard), routes!(processors::dead_letters::discard))
+        .routes(Needs(May::DeadLetterRead), owned(routes!(processors::dead_letters::list)))
+        .routes(Needs(May::DeadLetterRead), owned(routes!(processors::dead_letters::statistics)))
+        .routes(Needs(May::DeadLetterReplay), owned(routes!(processors::dead_letters::replay)))
+        .routes(Needs(May::DeadLetterDiscard), owned(routes!(processors::dead_letters::discard)))
 }
 
 fn aggregates() -> Guarded<App> {

@@ -172,15 +172,25 @@ async fn tell<F>(
 where
     F: Future<Output = Result<ProcessorInfo, ProcessorsError>> + Send + 'static,
 {
+    let (processors, info) = find_here(app, caller, name).await?;
+    let told = tokio::spawn(what(processors, info.name)).await;
+    let info =
+        told.map_err(|_| Failure::new(Code::Internal, "the server has a bug here, which it has logged"))??;
+    Ok(json(StatusCode::OK, &shown(info)))
+}
+
+/// The same, unless another process runs it: who can answer goes with the refusal.
+async fn find_here(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+) -> Result<(Arc<gesta::Processors>, ProcessorInfo), Failure> {
     let (processors, info) = find(app, caller, name)?;
     if let Some(whose) = elsewhere(app, &processors, &info.name).await? {
         let detail = format!("{} runs in another process", info.name);
         return Err(Failure::new(Code::OwnerUnreachable, detail).belonging(whose));
     }
-    let told = tokio::spawn(what(processors, info.name)).await;
-    let info =
-        told.map_err(|_| Failure::new(Code::Internal, "the server has a bug here, which it has logged"))??;
-    Ok(json(StatusCode::OK, &shown(info)))
+    Ok((processors, info))
 }
 
 /// Who is to be told instead, on a store that several processes share.

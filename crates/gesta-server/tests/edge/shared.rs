@@ -223,6 +223,8 @@ async fn processors_are_listed_at_both_steered_at_both_and_go_on_in_the_other(op
     let paused = other.post("/api/v1/processors/recorder/pause", &json!({})).await.ok();
     assert_eq!((&paused["state"], &paused["owner"]), (&"paused".into(), &Value::Null), "the owner's answer");
     until(&other, "/api/v1/processors", |listed| recorder(listed)["state"] == "paused").await;
+    let letters = other.get("/api/v1/processors/recorder/dead-letters").await.ok();
+    assert_eq!(letters, json!({"dead_letters": []}));
     publish(&owner, "b-1").await;
     other.post("/api/v1/processors/recorder/resume", &json!({})).await.ok();
     let last = publish(&owner, "c-1").await;
@@ -251,6 +253,7 @@ async fn one_answers_and_another_runs_what_reacts(open: Open) {
     let nobody = api.post(PULL, &pull()).await.refused(503, "owner_unreachable");
     assert!(nobody["detail"].as_str().is_some_and(|text| text.contains("role processors")), "{nobody}");
     api.post("/api/v1/processors/recorder/pause", &json!({})).await.refused(503, "owner_unreachable");
+    api.get("/api/v1/processors/recorder/dead-letters").await.refused(503, "owner_unreachable");
 
     let worker = Process::start("worker", &open, &handed, "processors");
     let (pulled, _) = api.until_answered(PULL, &pull()).await;

@@ -11,7 +11,7 @@ use gesta_api::{
     Problem,
 };
 
-use super::find;
+use super::find_here;
 use crate::{
     app::App,
     auth::{Caller, Permission},
@@ -42,7 +42,7 @@ pub(crate) async fn list(
     if with_events {
         caller.need(Permission::StreamRead)?;
     }
-    let (processors, info) = find(&app, &caller, &name)?;
+    let (processors, info) = find_here(&app, &caller, &name).await?;
     let letters = processors.dead_letters(&info.name).await?;
     let mut events = Vec::new();
     for letter in &letters {
@@ -86,7 +86,7 @@ pub(crate) async fn statistics(
     caller: Caller,
     PathText(name): PathText,
 ) -> Result<Response, Failure> {
-    let (processors, info) = find(&app, &caller, &name)?;
+    let (processors, info) = find_here(&app, &caller, &name).await?;
     let statistics = processors.dead_letter_statistics(&info.name).await?;
     let by_type = statistics.by_type.into_iter().map(|(event_type, counted)| DeadLettersOfType {
         event_type,
@@ -118,7 +118,7 @@ pub(crate) async fn replay(
         return Err(Failure::field("a replay takes no reason: leave it out"));
     }
     let selection: Selection = selection(&request)?;
-    let (processors, info) = find(&app, &caller, &name)?;
+    let (processors, info) = find_here(&app, &caller, &name).await?;
     counted(processors.replay_dead_letters(&info.name, selection).await)
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn discard(
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
     let (reason, selection) = (reason(&request)?, selection(&request)?);
-    let (processors, info) = find(&app, &caller, &name)?;
+    let (processors, info) = find_here(&app, &caller, &name).await?;
     counted(processors.discard_dead_letters(&info.name, selection, Some(reason)).await)
 }
 
