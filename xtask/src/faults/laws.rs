@@ -20,6 +20,11 @@ const LAWS: &[(&str, &str, &str)] = &[
     ("stale_epoch_accepted", "gesta", "survival::a_zombie_applies_nothing"),
     ("stale_epoch_accepted", "gesta", "zombie::a_processor_whose_save_is_refused_handles_nothing_more"),
     ("dead_letter_overtaken", "gesta", "group::dead_letter_order"),
+    (
+        "dead_letter_overtaken",
+        "gesta",
+        "dead_letter_order::a_kill_at_any_call_keeps_the_order_of_each_stream_and_loses_nothing",
+    ),
     ("wakeup_needed", "gesta", "survival::a_lost_wakeup_loses_nothing"),
     ("wakeup_needed", "gesta", "processor::a_lost_wakeup_loses_nothing"),
     (
