@@ -20,8 +20,39 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON gesta.leases, gesta.checkpoints, gesta.snapshots TO %s', role);
     EXECUTE format('GRANT UPDATE, DELETE ON gesta.shape TO %s', role);
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION gesta.lock_log, gesta.stream_versions, gesta.events_by_id, gesta.append, gesta.make_safe,
+        'GRANT EXECUTE ON FUNCTION gesta.lock_log, gesta.stream_versions, gesta.events_by_id, gesta.append, gesta.make_safe, gesta.notice_place,
              gesta.own_checkpoint TO %s', role);
+END
+$$;
+
+-- Which database of which cluster this is. A dump that is restored elsewhere is another life of the log: what was appended
+-- behind the dump is gone, and its positions are given out again.
+CREATE FUNCTION gesta.place() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+    SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid
+      FROM pg_database WHERE datname = current_database()
+$$;
+
+ALTER TABLE gesta.log ADD COLUMN place text;
+UPDATE gesta.log SET place = gesta.place();
+
+-- Begins another life of the log: cursors of before are refused from now on. For whoever has restored the cluster to an
+-- earlier time, which cannot be told from a failover.
+CREATE PROCEDURE gesta.begin_new_life()
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$ UPDATE gesta.log SET incarnation = gen_random_uuid(), place = gesta.place() $$;
+
+-- Begins another life if the log is not where it was; answers whether it did.
+CREATE FUNCTION gesta.notice_place() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog
+AS $$
+BEGIN
+    UPDATE gesta.log SET incarnation = gen_random_uuid(), place = gesta.place() WHERE place IS DISTINCT FROM gesta.place();
+    RETURN FOUND;
 END
 $$;
 
@@ -120,5 +151,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON PROCEDURE gesta.let_serve(regrole), gesta.let_read_views(regrole) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE gesta.let_serve(regrole), gesta.let_read_views(regrole), gesta.begin_new_life() FROM PUBLIC;
+REVOKE ALL ON FUNCTION gesta.place(), gesta.notice_place() FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gesta_views FROM PUBLIC;

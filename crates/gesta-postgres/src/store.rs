@@ -71,9 +71,15 @@ impl PostgresStore {
         let (mut client, driver) = connector.client().await?;
         let promise = probe(&client, connector.place()).await?;
         migrate(&mut client, &connector, Part::Log).await?;
+        let failed = |error| ConnectError::of(connector.place(), &error);
+        let moved = client.query_typed("SELECT gesta.notice_place()", &[]).await.map_err(failed)?;
+        if moved.first().is_some_and(|row| row.get(0)) {
+            tracing::warn!(
+                "the log is not where it was, as after a restore: cursors of before are refused from now on"
+            );
+        }
         let asked = "SELECT cursor_key, (SELECT coalesce(max(position), 0) FROM gesta.events) FROM gesta.log";
-        let rows = client.query_typed(asked, &[]).await;
-        let rows = rows.map_err(|error| ConnectError::of(connector.place(), &error))?;
+        let rows = client.query_typed(asked, &[]).await.map_err(failed)?;
         let whole = rows
             .first()
             .and_then(|row| Some((row.get::<_, &[u8]>(0).try_into().ok()?, row.get::<_, i64>(1))));

@@ -8,6 +8,7 @@ mod laws;
 mod pooler;
 mod read_models;
 mod refused;
+mod restored;
 mod roles;
 mod server_faults;
 mod state;
