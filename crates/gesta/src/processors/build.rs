@@ -296,6 +296,9 @@ impl Entry {
     /// Holds up the one at work, so that readers never go back in time, and swaps once the other is as far. `false`
     /// when it did not get there in time.
     async fn swap(self: &Arc<Self>, number: u64) -> Result<bool, ProcessorsError> {
+        if self.steered_by(number).await?.is_some() {
+            return Ok(false);
+        }
         let floor = self.hold_up().await;
         let reached = match self.building_status() {
             Some(mut status) => {
@@ -327,7 +330,11 @@ impl Entry {
             let _ = tokio::time::timeout(HELD_UP, quiet).await;
         }
         let status = self.status();
-        if status.state == ProcessorState::Paused { status.position } else { status.head }
+        if status.state == ProcessorState::Paused {
+            return status.position;
+        }
+        // What another process handles cannot be held up from here; it is at the head at most.
+        self.ports.store.head().await.map_or(status.head, |head| head.position.max(status.head))
     }
 
     /// Lets queries see the generation that was built, in one transaction with the record of it.

@@ -198,7 +198,8 @@ impl Entry {
             Work::Handler(handler) => handler.clone(),
         };
         let Ports { store, clock, owner, .. } = &self.ports;
-        let checkpoints = Arc::new(Gated { inner: self.checkpoints(), entry: Arc::downgrade(self) });
+        let checkpoints =
+            Arc::new(Gated { inner: self.checkpoints(), entry: Arc::downgrade(self), generation });
         let processor = Processor::new(store.clone(), checkpoints, clock.clone(), owner.clone(), handler);
         let handle = processor.with(options).start();
         if paused {

@@ -14,9 +14,27 @@ use super::entry::Entry;
 
 /// The checkpoints of a processor, to be claimed only while this process goes by what is recorded of it: one that takes
 /// over from another must neither run what that one was told to pause, nor a generation that it has replaced.
+///
+/// A generation that is being built is claimed by the process that has the one at work: only that one can hold it up while it
+/// puts the other in its place, so that no reader steps back.
 pub(super) struct Gated {
     pub(super) inner: Arc<dyn CheckpointStore>,
     pub(super) entry: Weak<Entry>,
+    pub(super) generation: u64,
+}
+
+impl Entry {
+    /// Who has the generation at work, if that is another process than this, and another generation than `generation`, which
+    /// the other can build as well.
+    pub(super) async fn steered_by(&self, generation: u64) -> Result<Option<Holder>, CheckpointError> {
+        let at_work = self.running().record.at_work.clone();
+        let Some(at_work) = at_work.filter(|at_work| at_work.number != generation) else { return Ok(None) };
+        if !self.projection().is_ok_and(|definition| definition.built(&at_work)) {
+            return Ok(None);
+        }
+        let holder = self.checkpoints().holder(&self.checkpoint_of(at_work.number)).await?;
+        Ok(holder.filter(|holder| holder.owner != self.ports.owner))
+    }
 }
 
 #[async_trait]
@@ -27,6 +45,9 @@ impl CheckpointStore for Gated {
             let stored = entry.records().load().await.map_err(|error| unavailable(error.to_string()))?;
             if stored != entry.running().record {
                 return Err(unavailable("another process has changed it: it begins anew in a moment".into()));
+            }
+            if let Some(Holder { owner, remaining }) = entry.steered_by(self.generation).await? {
+                return Err(CheckpointError::Owned { key: key.clone(), owner, remaining });
             }
         }
         self.inner.claim(key, owner, ttl).await

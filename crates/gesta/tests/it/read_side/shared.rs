@@ -197,3 +197,55 @@ pub(crate) fn many_beginnings_at_once_count_each_event_once(on: Place) {
         assert_eq!(tallied(&both[0]), sum);
     }
 }
+
+/// Lets threads end, also when what they accompany fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A rebuild that is told to one process while another one has the claim steps back for no reader: whoever holds up the
+/// generation at work is who exchanges it.
+pub(crate) fn no_reader_goes_back_when_another_process_is_told_to_rebuild(on: Place) {
+    let store = Shared::new(on);
+    let one = Process::on(&store, "one", true);
+    one.runs();
+    let two = Process::on(&store, "two", true);
+    two.wait(appended(&one, 500));
+    let stop = AtomicBool::new(false);
+    let mut written = 500;
+    std::thread::scope(|scope| {
+        let ends = Ends(&stop);
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let n = tallied(&one);
+                assert!(n >= seen, "back from {seen} to {n}");
+                seen = n;
+            }
+        });
+        let writer = scope.spawn(|| {
+            let mut written = 0;
+            while !stop.load(Ordering::Relaxed) {
+                written += 5;
+                one.wait(appended(&one, 5));
+            }
+            written
+        });
+        for generation in 2..=5 {
+            two.block_on(two.processors.rebuild("tally")).expect("begins");
+            let swapped = |info: &ProcessorInfo| info.generation == generation && info.rebuild.is_none();
+            two.until("swapped", swapped);
+            one.until("swapped", swapped);
+            assert!(!reader.is_finished(), "a reader saw what it should not");
+        }
+        drop(ends);
+        reader.join().expect("sees no step back");
+        written += writer.join().expect("writes");
+    });
+    two.wait(appended(&one, 1));
+    assert_eq!(tallied(&two), written + 1);
+}
