@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use gesta::ProcessorInfo;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::health::Probe;
+use crate::health::{Probe, StoreReport};
 
 mod aggregates;
 mod describe;
@@ -51,6 +51,8 @@ pub struct Telemetry {
     memory: Gauge,
     open: AtomicUsize,
     probe: OnceLock<Probe>,
+    /// What was last told of the store.
+    told: Mutex<Option<[String; 3]>>,
 }
 
 /// An open connection, until dropped.
@@ -94,6 +96,7 @@ impl Telemetry {
             memory: gauge("process_resident_memory_bytes"),
             open: AtomicUsize::new(0),
             probe: OnceLock::new(),
+            told: Mutex::default(),
             recorder,
             handle,
         })
@@ -180,6 +183,7 @@ impl Telemetry {
     pub fn render(&self) -> String {
         self.connections.set(self.open_connections() as f64);
         if let Some(store) = self.probe.get().map(|probe| probe()) {
+            self.tell_store(&store);
             self.head.set(store.head.get() as f64);
             self.indexed.set(store.indexed.get() as f64);
             self.bytes.set(store.bytes.unwrap_or(0) as f64);
@@ -188,6 +192,26 @@ impl Telemetry {
             self.memory.set(bytes as f64);
         }
         self.handle.render()
+    }
+
+    /// Which store it is and what it keeps. That may change while it runs: what was said before is then no longer so.
+    fn tell_store(&self, store: &StoreReport) {
+        let durability = serde_json::to_value(store.durability).ok();
+        let durability = durability.as_ref().and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+        let now = [store.kind.to_owned(), durability, store.lowered.join(",")];
+        let mut told = self.told.lock().expect("no holder panics");
+        let gauge = |[kind, durability, lowered]: &[String; 3]| {
+            let labels =
+                [("store", kind.clone()), ("durability", durability.clone()), ("lowered", lowered.clone())];
+            gauge!("gesta_store_info", &labels)
+        };
+        self.within(|| {
+            if let Some(before) = told.as_ref().filter(|before| **before != now) {
+                gauge(before).set(0.0);
+            }
+            gauge(&now).set(1.0);
+        });
+        *told = Some(now);
     }
 
     /// Folds what histograms have gathered; without it they would grow until somebody asks for them.
@@ -241,7 +265,27 @@ fn method_name(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use gesta_core::{DurabilityClass, Position};
+
     use super::*;
+
+    #[test]
+    fn what_a_store_keeps_less_now_is_told_and_what_it_kept_before_is_not() {
+        let telemetry = Telemetry::new();
+        let synced = StoreReport::working(Position::START, DurabilityClass::Synced);
+        telemetry.tell_store(&synced);
+        let lowered = vec!["fsync=off".to_owned()];
+        let buffered = StoreReport { durability: DurabilityClass::Buffered, lowered, ..synced };
+        telemetry.tell_store(&buffered);
+        let told = telemetry.render();
+        let line = |durability, lowered, so| {
+            format!(
+                r#"gesta_store_info{{store="memory",durability="{durability}",lowered="{lowered}"}} {so}"#
+            )
+        };
+        assert!(told.contains(&line("synced", "", 0)), "{told}");
+        assert!(told.contains(&line("buffered", "fsync=off", 1)), "{told}");
+    }
 
     #[test]
     fn what_was_parked_and_what_was_left_out_are_counted_together() {

@@ -30,6 +30,7 @@ pub(super) fn describe() {
         "Events parked in groups, removed groups included while the server runs, and those that handlers of the program left out."
     );
     describe_gauge!("consumer_lag_messages", "Events the slowest group is behind the head.");
+    describe_gauge!("gesta_store_info", "1 for the store that is used, its durability and what lowers that.");
     describe_gauge!("gesta_head_position", "The highest readable position.");
     describe_gauge!("gesta_index_position", "The position up to which the log is indexed.");
     describe_gauge!("gesta_log_bytes", Unit::Bytes, "Bytes of the log on disk; 0 in memory.");
