@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 /// How a store connects and how long it waits.
+///
+/// ```
+/// use std::time::Duration;
+/// use gesta_postgres::Options;
+/// let options = Options::default().connections(8).append_timeout(Duration::from_secs(5));
+/// assert_eq!(options.connections, 8);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
