@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 /// A command that ends within this shows nothing.
 const QUIET: Duration = Duration::from_secs(1);
@@ -44,10 +44,24 @@ impl Progress {
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             match self.total {
-                Some(total) => eprintln!("{}: {} % · {}", self.what, done.min(total) * 100 / total, note()),
+                Some(total) => {
+                    let (percent, left) = (done.min(total) * 100 / total, self.left(done, total));
+                    eprintln!("{}: {percent} % · {}{left}", self.what, note());
+                }
                 None => eprintln!("{}: {}", self.what, note()),
             }
         }
+    }
+}
+
+impl Progress {
+    /// How long it takes to the end if it goes on like this.
+    fn left(&self, done: u64, total: u64) -> String {
+        if done == 0 {
+            return String::new();
+        }
+        let seconds = self.started.elapsed().as_secs_f64() * total.saturating_sub(done) as f64 / done as f64;
+        format!(" · {} left", HumanDuration(Duration::from_secs(seconds as u64)))
     }
 }
 

@@ -6,6 +6,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent};
+use gesta_file::{FileStore, FolderReader};
+use gesta_postgres::{Options, PostgresStore};
 use tempfile::TempDir;
 
 use crate::{
@@ -161,14 +164,11 @@ fn a_copy_that_is_killed_goes_on_when_run_again() {
 
 /// How far a copy is, seen from beside it.
 fn head(at: &Path, to: &str, database: &Database) -> u64 {
-    match to.starts_with("postgres") {
-        true => database.number("SELECT coalesce(max(position), 0) FROM gesta.events").unwrap_or(0),
-        false => gesta_file::FolderReader::open(at.join(to))
-            .and_then(|reader| {
-                reader.head().map_err(|error| gesta_file::OpenError::Nothing { dir: error.to_string() })
-            })
-            .map_or(0, |head| head.get()),
+    if to.starts_with("postgres") {
+        return database.number("SELECT coalesce(max(position), 0) FROM gesta.events").unwrap_or(0);
     }
+    let head = FolderReader::open(at.join(to)).ok().and_then(|reader| reader.head().ok());
+    head.map_or(0, |head| head.get())
 }
 
 /// A copy that follows, once it has caught up.
@@ -259,15 +259,16 @@ fn a_target_that_is_no_copy_is_refused_and_left_as_it_is() {
 
 /// Appends one event to a log.
 fn grow(data: &Path) {
-    use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let store = gesta_file::FileStore::open(data, gesta_file::Options::default()).expect("opens");
-        let event = NewEvent::new("x", "1");
-        let batch = AppendBatch::to("used-1".parse().expect("legal"), ExpectedVersion::Any, [event]);
-        store.append(batch).await.expect("appends");
+        let store = FileStore::open(data, gesta_file::Options::default()).expect("opens");
+        store.append(one("used-1")).await.expect("appends");
         store.close().await;
     });
+}
+
+fn one(stream: &str) -> AppendBatch {
+    AppendBatch::to(stream.parse().expect("legal"), ExpectedVersion::Any, [NewEvent::new("x", "1")])
 }
 
 #[test]
@@ -311,8 +312,51 @@ fn what_cannot_be_copied_is_told_apart_and_a_password_is_never_shown() {
 }
 
 #[test]
-fn servers_on_the_target_are_noticed() {
+fn servers_on_either_side_are_noticed() {
     let (folder, server) = (filled(), Server::start());
     let refused = copied(folder.path(), "data", server.data().to_str().expect("text"), &[]);
     assert!(refused.code == 5 && refused.err.contains("in use"), "{refused:?}");
+
+    let database = Database::fresh();
+    let url = database.url();
+    with_a_store_on(&url, async |_| {
+        let refused = copied(folder.path(), "data", &url, &[]);
+        assert!(refused.code == 5 && refused.err.contains("in use"), "{refused:?}");
+        let refused = copied(folder.path(), &url, "copy", &[]);
+        assert!(refused.code == 5 && refused.err.contains("--follow"), "{refused:?}");
+    });
+    copied(folder.path(), "data", &url, &[]).ok();
+}
+
+#[test]
+fn a_database_is_followed_beside_its_servers() {
+    let (folder, database) = (filled(), Database::fresh());
+    let (at, url) = (folder.path(), database.url());
+    copied(at, "data", &url, &[]).ok();
+    let (child, end) = with_a_store_on(&url, async |store| {
+        let child = following(at, &url, "followed");
+        for _ in 0..30 {
+            store.append(one("used-1")).await.expect("appends");
+        }
+        let end = store.head().await.expect("tells").position.get();
+        until("it follows", || head(at, "followed", &database) == end);
+        let other = copied(at, &url, "other", &["--follow", "--until-caught-up"]).ok().json();
+        assert_eq!((&other["equal"], &other["source_in_use"]), (&true.into(), &true.into()), "{other}");
+        (child, end)
+    });
+    let report = report(child);
+    assert_eq!((&report["equal"], &report["head"]), (&true.into(), &end.into()), "{report}");
+    assert_eq!(report["source_in_use"], false, "{report}");
+    clean(at, "followed");
+}
+
+/// Work beside a store that is connected as a server is.
+fn with_a_store_on<T>(url: &str, work: impl AsyncFnOnce(&PostgresStore) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let store = PostgresStore::connect(url, Options::default()).await.expect("connects");
+        let done = work(&store).await;
+        store.close().await;
+        done
+    })
 }

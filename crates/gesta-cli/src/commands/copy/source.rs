@@ -15,7 +15,7 @@ use gesta_postgres::PostgresStore;
 
 use super::{
     place::Place,
-    target::{Target, connected},
+    target::{Target, connected, is_free},
 };
 use crate::exit::{Exit, Failure};
 
@@ -74,7 +74,7 @@ impl Source {
     pub(super) async fn hold(&self) -> Result<bool, Failure> {
         match self {
             Self::Folder(reader) => locked(reader).hold().map_err(not_opened),
-            Self::Database(store) => Ok(store.other_sessions().await? == 0),
+            Self::Database(store) => is_free(store).await,
         }
     }
 

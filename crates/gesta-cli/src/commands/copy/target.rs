@@ -18,6 +18,8 @@ const SESSION: &str = "gesta-copy";
 /// A busy store is asked again after this, so often: half a minute in all.
 const AGAIN: Duration = Duration::from_millis(250);
 const TRIES: usize = 120;
+/// Sessions are given two seconds to end.
+const LINGER: usize = 8;
 
 /// A log that takes recorded events.
 pub(super) enum Target {
@@ -34,15 +36,11 @@ impl Target {
             }
             Place::Database(url) => {
                 let store = connected(url).await?;
-                match store.other_sessions().await? {
-                    0 => Ok(Self::Database(store)),
-                    _ => Err(Failure::new(
-                        Exit::Unavailable,
-                        format!(
-                            "{place} is in use: stop the servers that run on it, then run the same command again"
-                        ),
-                    )),
+                if is_free(&store).await? {
+                    return Ok(Self::Database(store));
                 }
+                let stop = "stop the servers that run on it, then run the same command again";
+                Err(Failure::new(Exit::Unavailable, format!("{place} is in use: {stop}")))
             }
         }
     }
@@ -107,6 +105,17 @@ impl Target {
             Self::Database(store) => store.close().await,
         }
     }
+}
+
+/// Whether no server is on the database. Sessions of one that has just stopped take a moment to end.
+pub(super) async fn is_free(store: &PostgresStore) -> Result<bool, Failure> {
+    for _ in 0..LINGER {
+        if store.other_sessions().await? == 0 {
+            return Ok(true);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    Ok(false)
 }
 
 /// A connected database, under a name of this command's own.
