@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, Timestamp};
+use futures_util::TryStreamExt;
+use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, ReadAll, Timestamp};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -153,18 +154,52 @@ impl Entry {
         let mut status = ProcessorStatus::new(&self.name);
         status.state = ProcessorState::Waiting { reason: reason.to_owned() };
         put(&mut status, &saved);
+        // A place without events is saved rarely: where nothing is left to handle, the owner is at the head.
+        let head = self.hints.latest();
+        if saved.position < head && self.has_nothing_between(saved.position, head).await {
+            status.position = head;
+        }
         Ok(status)
+    }
+
+    /// Whether no event between two places is one for this processor. What cannot be read may hold one.
+    async fn has_nothing_between(&self, after: Position, up_to: Position) -> bool {
+        let filter = match &self.work {
+            Work::Projection(definition) => definition.projection.filter(),
+            Work::Handler(handler) => handler.filter(),
+        };
+        let read = ReadAll::of(filter).after(after).up_to(up_to).limit(1);
+        matches!(self.ports.store.read_all(read).try_next().await, Ok(None))
+    }
+
+    /// Whether another process, which has saved this place, has handled everything up to `position`: what is not for
+    /// the processor moves its place without being saved each time. `looked` is the place that was looked behind before.
+    async fn is_past(&self, saved: Position, position: Position, looked: &mut Option<Position>) -> bool {
+        if saved >= position {
+            return true;
+        }
+        if *looked == Some(saved) || !self.is_readable(position).await {
+            return false;
+        }
+        *looked = Some(saved);
+        self.has_nothing_between(saved, position).await
+    }
+
+    async fn is_readable(&self, position: Position) -> bool {
+        self.hints.latest() >= position
+            || self.ports.store.head().await.is_ok_and(|head| head.position >= position)
     }
 
     /// Waits until another process has handled everything up to `position`, or this one runs it.
     pub(super) async fn reach_elsewhere(&self, position: Position) -> Result<Position, WaitError> {
+        let mut looked = None;
         loop {
             if !self.runs_here()
                 && let Ok(record) = self.records().load().await
                 && let Ok(saved) = self.checkpoints().load(&self.checkpoint_of(record.number())).await
-                && saved.position >= position
+                && self.is_past(saved.position, position, &mut looked).await
             {
-                return Ok(saved.position);
+                return Ok(saved.position.max(position));
             }
             if self.running().seen.as_ref().is_none_or(|seen| seen.owner.is_none()) {
                 self.stopped(position)?;

@@ -129,6 +129,23 @@ pub(crate) fn another_process_shows_it_and_goes_on_when_its_owner_is_killed(on: 
         assert_eq!(holder.expect("another one runs it").1.owner, "one");
     }
     assert!(one.block_on(one.processors.elsewhere("tally")).expect("asked").is_none());
+    // What is not for it moves its place, which is not saved each time.
+    let foreign = one.block_on(async {
+        let event =
+            AppendBatch::to("a-1".parse().expect("legal"), ExpectedVersion::Any, [NewEvent::new("x", "1")]);
+        one.store
+            .log()
+            .append(event.of("other".parse().expect("legal")))
+            .await
+            .expect("appends")
+            .last()
+            .position
+    });
+    for process in [&two, &idle] {
+        process.wait(foreign);
+        let seen = process.until("at the head", |info| info.status.position == foreign);
+        assert_eq!((seen.owner.as_deref(), seen.status.lag_events), (Some("one"), 0));
+    }
 
     let killed = std::time::Instant::now();
     one.kill();
