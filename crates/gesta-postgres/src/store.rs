@@ -1,6 +1,9 @@
 //! The store: connects, owns the tasks, answers the port.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
@@ -40,8 +43,8 @@ pub(crate) struct Shared {
     pub(crate) promise: Mutex<Promise>,
     /// The head as it was last heard of.
     pub(crate) head: watch::Sender<Position>,
-    /// Why appends fail now, if they do.
-    pub(crate) failure: Mutex<Option<String>>,
+    /// When and why something failed last, unless an append has worked since.
+    pub(crate) failure: Mutex<Option<(Instant, String)>>,
     cursor_key: [u8; 32],
 }
 
@@ -55,7 +58,8 @@ pub struct StoreStatus {
     pub durability: DurabilityClass,
     /// The settings of the server that make it less than it could be, as `fsync=off`.
     pub lowered: Vec<String>,
-    /// Why appends fail now, if they do; they are tried again by themselves.
+    /// What kept an append or a look at the head from working in the last ten seconds. Older failures are forgotten: whoever
+    /// steers calls away from a store that failed would never see it work again.
     pub failure: Option<String>,
     /// Host, port and database.
     pub place: String,
@@ -112,7 +116,7 @@ impl PostgresStore {
             head: *self.shared.head.borrow(),
             durability: promise.durability,
             lowered: promise.lowered,
-            failure: self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            failure: self.shared.failed_lately(),
             place: self.shared.connector.place().to_owned(),
         }
     }
@@ -149,9 +153,16 @@ impl Shared {
         });
     }
 
-    /// How appends are doing.
-    pub(crate) fn appends(&self, failure: Option<String>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    /// Something failed, or an append has worked.
+    pub(crate) fn noticed(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) =
+            failure.map(|why| (Instant::now(), why));
+    }
+
+    fn failed_lately(&self) -> Option<String> {
+        const LATELY: Duration = Duration::from_secs(10);
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().filter(|(when, _)| when.elapsed() < LATELY).map(|(_, why)| why.clone())
     }
 }
 

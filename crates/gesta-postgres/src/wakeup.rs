@@ -37,9 +37,10 @@ async fn look(shared: &Shared) {
 
 async fn look_once(shared: &Shared) {
     let asked = "SELECT coalesce(max(position), 0) FROM gesta.events";
-    // What fails now is tried again; readers are told by their own reads.
-    if let Ok(rows) = read::page(shared, None, asked, &[]).await {
-        shared.heard(rows.first().map_or(position(0), |row| position(row.get(0))));
+    match read::page(shared, None, asked, &[]).await {
+        Ok(rows) => shared.heard(rows.first().map_or(position(0), |row| position(row.get(0)))),
+        // It is tried again; readers are told by their own reads.
+        Err(error) => shared.noticed(Some(error.to_string())),
     }
 }
 

@@ -87,7 +87,7 @@ impl Writer {
             let late = || Failed::new(Sort::Lost, "the server did not answer in time");
             let tried = timeout_at(deadline, self.attempt(&mut group)).await.unwrap_or_else(|_| Err(late()));
             let Err(failed) = tried else {
-                self.shared.appends(None);
+                self.shared.noticed(None);
                 return;
             };
             if failed.sort == Sort::Lost {
@@ -96,7 +96,7 @@ impl Writer {
             if failed.undone {
                 group.was_undone(doubts);
             }
-            self.shared.appends((failed.sort != Sort::Busy).then(|| failed.reason.clone()));
+            self.shared.noticed((failed.sort != Sort::Busy).then(|| failed.reason.clone()));
             let out_of_time = deadline < Instant::now() + wait;
             if failed.sort != Sort::Lost || out_of_time || armed(Bug::UnknownAsRefused) {
                 let Failed { sort, reason, .. } = failed;

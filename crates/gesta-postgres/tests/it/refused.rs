@@ -120,3 +120,29 @@ async fn a_lock_that_is_held_for_long_makes_appends_busy_and_stores_nothing() {
     assert_eq!((appended.last().position.get(), appended.last().version.get()), (1, 1));
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_any_more_is_noticed_without_an_append() {
+    let database = database().await;
+    let options = Options::default().poll(Duration::from_millis(20)).connect_timeout(Duration::from_secs(2));
+    let store = PostgresStore::connect(&database.url(), options).await.expect("connects");
+    assert_eq!(store.status().failure, None);
+    let server = support::client(&support::server()).await;
+    let shut = format!("ALTER DATABASE {0} ALLOW_CONNECTIONS false", database.name());
+    server.batch_execute(&shut).await.expect("shut");
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'",
+        database.name()
+    );
+    server.batch_execute(&end).await.expect("thrown out");
+    let noticed = async {
+        while store.status().failure.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noticed).await.expect("noticed");
+    server.batch_execute(&shut.replace("false", "true")).await.expect("opened");
+    store.append(one("a-1")).await.expect("appends again by itself");
+    assert_eq!(store.status().failure, None);
+    store.close().await;
+}
