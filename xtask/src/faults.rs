@@ -53,7 +53,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         "short" => short(&options),
         "projection_kill" => timed("projection_kill", || projection_kill::run(&options)),
         "laws" => laws::run(&options),
-        "postgres" => timed("postgres", || postgres::run(&options)),
+        "postgres" => {
+            timed("postgres", || postgres::run(&options, &Binaries::build(options.release, false)?))
+        }
         "kill9" | "powercut" | "syscalls" | "sub_churn" | "recovery_time" => {
             let controls = options.controls && options.kind != "recovery_time" || options.planted.is_some();
             kind(&options.kind, &options, &Binaries::build(options.release, controls)?)
@@ -73,7 +75,7 @@ fn short(options: &Options) -> Outcome {
     let mut failed: Vec<String> =
         kinds.iter().filter_map(|name| kind(name, options, &binaries).err()).collect();
     failed.extend(timed("projection_kill", || projection_kill::run(options)).err());
-    failed.extend(timed("postgres", || postgres::run(options)).err());
+    failed.extend(timed("postgres", || postgres::run(options, &binaries)).err());
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
@@ -184,9 +186,16 @@ fn play(
     crash: &dyn Crash,
     until_wrong: bool,
 ) -> Result<figures::Figures, String> {
+    let failed = folder_of_failures(name)?;
+    Rounds { setup, twin: None, rounds, run: options.run, clients: options.clients, failed, until_wrong }
+        .play(crash)
+}
+
+/// Where the histories go in which something is wrong.
+fn folder_of_failures(name: &str) -> Result<PathBuf, String> {
     let failed = place(&format!("{name}-failed"));
     fs::create_dir_all(&failed).map_err(|cause| format!("{}: {cause}", failed.display()))?;
-    Rounds { setup, rounds, run: options.run, clients: options.clients, failed, until_wrong }.play(crash)
+    Ok(failed)
 }
 
 fn setup(binaries: &Binaries, folder: &std::path::Path, data: PathBuf) -> Setup {
@@ -196,6 +205,7 @@ fn setup(binaries: &Binaries, folder: &std::path::Path, data: PathBuf) -> Setup 
         log: folder.join("server.log"),
         planted: None,
         segment_bytes: Some(128 << 10),
+        environment: Vec::new(),
         wrapper: Vec::new(),
     }
 }

@@ -20,6 +20,7 @@ mod postgres;
 mod redis;
 
 pub(crate) use packages::install;
+pub(crate) use postgres::Cluster;
 
 /// A server that tests and measurements may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,13 +62,10 @@ impl Server {
 
     /// Its folder under `target`; elsewhere if its own user could not get in there.
     fn folder(self) -> PathBuf {
-        let ours = process::target().join("services").join(self.name());
-        if self == Self::Redis || !process::is_root() || everybody_may_pass(&process::target()) {
-            return ours;
+        match self {
+            Self::Redis => process::target().join("services").join(self.name()),
+            Self::Postgres => folder_of_its_user("services", self.name()),
         }
-        let mut hasher = DefaultHasher::new();
-        ours.hash(&mut hasher);
-        std::env::temp_dir().join(format!("gesta-services-{:x}", hasher.finish())).join(self.name())
     }
 
     /// Its address, if it runs: the one somebody named, or ours.
@@ -142,6 +140,17 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// A folder under `target`; elsewhere if the user that PostgreSQL runs as could not get in there.
+fn folder_of_its_user(kind: &str, name: &str) -> PathBuf {
+    let ours = process::target().join(kind).join(name);
+    if !process::is_root() || everybody_may_pass(&process::target()) {
+        return ours;
+    }
+    let mut hasher = DefaultHasher::new();
+    ours.hash(&mut hasher);
+    std::env::temp_dir().join(format!("gesta-{kind}-{:x}", hasher.finish())).join(name)
 }
 
 /// Whether any user can get into a folder.

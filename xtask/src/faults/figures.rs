@@ -80,14 +80,16 @@ impl Figures {
             self.delivered,
             self.connections
         );
-        println!(
-            "{kind}: group: {} of {} events lost, {} of {} deliveries came again after an answered acknowledgement{}",
-            self.group_lost,
-            self.group_events,
-            self.group_again,
-            self.group_delivered,
-            if kind == "powercut" { ", as they may after a power cut" } else { "" }
-        );
+        if self.group_events > 0 {
+            println!(
+                "{kind}: group: {} of {} events lost, {} of {} deliveries came again after an answered acknowledgement{}",
+                self.group_lost,
+                self.group_events,
+                self.group_again,
+                self.group_delivered,
+                if kind == "powercut" { ", as they may after a power cut" } else { "" }
+            );
+        }
         println!("{kind}: slowest start after a crash {:.3} s of {rounds}", self.slowest_start.as_secs_f64());
     }
 

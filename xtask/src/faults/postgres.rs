@@ -10,11 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Options, laws};
+use super::{Options, binary::Binaries, laws};
 use crate::{
     Outcome, process,
     servers::{self, Server},
 };
+
+mod two_servers;
 
 /// What is run honestly: faults of the server, then order, each with the controls that need no planted bug.
 const PROOFS: [&str; 2] = ["server_faults::", "gapless::"];
@@ -38,8 +40,11 @@ fn longest(rounds: usize) -> Duration {
     Duration::from_secs(240 + 20 * rounds as u64)
 }
 
-pub(super) fn run(options: &Options) -> Outcome {
+pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     servers::install(&["pg_ctlcluster", "runuser"])?;
+    if options.planted.is_none() {
+        two_servers::run(options, binaries, options.rounds.unwrap_or(SHORT))?;
+    }
     let mine = Server::Postgres.running().is_none();
     let url = Server::Postgres.start()?;
     let done = prove(options, &url);
@@ -120,11 +125,16 @@ fn play(
         return Err(format!("{} has no test {test}", binary.display()));
     }
     if bug.is_none() {
-        out.lines()
-            .filter(|line| line.contains(": ") && !line.starts_with("test "))
-            .for_each(|line| println!("{line}"));
+        out.lines().filter_map(figure).for_each(|line| println!("{line}"));
     }
     Ok((passed, finding(&err)))
+}
+
+/// A line of figures, without what the test runner put before it.
+fn figure(line: &str) -> Option<&str> {
+    let line =
+        line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")).map_or(line, |(_, told)| told);
+    (line.contains(": ") && !line.starts_with("test result")).then_some(line)
 }
 
 fn text(from: Option<impl std::io::Read>) -> String {

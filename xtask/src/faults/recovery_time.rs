@@ -26,6 +26,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
         log: folder.join("server.log"),
         planted: None,
         segment_bytes: None,
+        environment: Vec::new(),
         wrapper: Vec::new(),
     };
     let (restarts, mut dice, mut have) = (options.rounds.unwrap_or(2), Dice::of(options.run), 0);

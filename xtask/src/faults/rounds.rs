@@ -34,6 +34,8 @@ pub(super) trait Crash: Sync {
 /// What a run is made of.
 pub(super) struct Rounds {
     pub(super) setup: Setup,
+    /// A second server on the same log: each round brings down the one that the last round left alone.
+    pub(super) twin: Option<Setup>,
     pub(super) rounds: usize,
     pub(super) run: u64,
     pub(super) clients: u32,
@@ -62,9 +64,11 @@ struct Run<'a> {
     dice: Dice,
     began: Instant,
     server: Option<Server>,
+    twin: Option<Server>,
     clients: Vec<Client>,
     subscriber: Subscriber,
-    group: Group,
+    /// One server alone has it: over several a group moves from one to another, which has tests of its own.
+    group: Option<Group>,
     ledger: Ledger,
 }
 
@@ -72,18 +76,26 @@ impl<'a> Run<'a> {
     fn start(rounds: &'a Rounds) -> Result<Self, String> {
         let (mut dice, began) = (Dice::of(rounds.run), Instant::now());
         let server = rounds.setup.start()?;
-        let group = Group::default();
-        group.create(&mut connect(&server)?)?;
+        let twin = rounds.twin.as_ref().map(Setup::start).transpose()?;
+        let group = twin.is_none().then(Group::default);
+        if let Some(group) = &group {
+            group.create(&mut connect(&server)?)?;
+        }
         let clients = (0..rounds.clients).map(|number| Client::new(number, dice.split(), began)).collect();
         let subscriber = Subscriber::new(1_000, began);
         let ledger = Ledger::default();
-        Ok(Self { rounds, dice, began, server: Some(server), clients, subscriber, group, ledger })
+        Ok(Self { rounds, dice, began, server: Some(server), twin, clients, subscriber, group, ledger })
     }
 
     fn round(&mut self, round: usize, crash: &dyn Crash) -> Result<(), String> {
+        if self.twin.is_some() {
+            std::mem::swap(&mut self.server, &mut self.twin);
+        }
         let server = self.server.take().expect("between rounds there is a server");
         let looked_on = self.load(server, crash)?;
-        let server = self.rounds.setup.start().map_err(|reason| self.failed(round, &reason))?;
+        let setup =
+            self.rounds.twin.as_ref().filter(|_| round.is_multiple_of(2)).unwrap_or(&self.rounds.setup);
+        let server = setup.start().map_err(|reason| self.failed(round, &reason))?;
         self.ledger.figures.slowest_start = self.ledger.figures.slowest_start.max(server.took);
         self.ledger.figures.rounds += 1;
         let address = server.address;
@@ -111,23 +123,29 @@ impl<'a> Run<'a> {
     /// Lets everybody loose, brings the server down in the middle of it, and hands back what onlookers saw.
     fn load(&mut self, server: Server, crash: &dyn Crash) -> Result<Vec<Operation>, String> {
         let (address, stop, quiet) = (server.address, AtomicBool::new(false), AtomicBool::new(false));
+        let other = self.twin.as_ref().map_or(address, |twin| twin.address);
         let length = Duration::from_millis(self.dice.between(150, 900));
         let readers: Vec<Dice> = (0..2).map(|_| self.dice.split()).collect();
         let consumers: Vec<Dice> = (0..2).map(|_| self.dice.split()).collect();
         let (from, began) = (self.ledger.head(), self.began);
-        let (clients, subscriber, group) = (&mut self.clients, &mut self.subscriber, &self.group);
+        let (clients, subscriber, group) = (&mut self.clients, &mut self.subscriber, self.group.as_ref());
         let (stop, dice) = (&stop, &mut self.dice);
         thread::scope(|scope| {
-            for client in clients {
+            for (client, address) in clients.iter_mut().zip([address, other].into_iter().cycle()) {
                 scope.spawn(move || client.load(address, stop));
             }
             scope.spawn(|| subscriber.follow(address, |_| false));
             let readers: Vec<_> = (2_000u32..)
                 .zip(readers)
-                .map(|(number, dice)| scope.spawn(move || read(number, dice, began, address, from, stop)))
+                .zip([address, other])
+                .map(|((number, dice), address)| {
+                    scope.spawn(move || read(number, dice, began, address, from, stop))
+                })
                 .collect();
             for (consumer, dice) in ["one", "two"].into_iter().zip(consumers) {
-                scope.spawn(move || group.consume(consumer, dice, address, stop));
+                if let Some(group) = group {
+                    scope.spawn(move || group.consume(consumer, dice, address, stop));
+                }
             }
             let quiet = &quiet;
             let meanwhile = scope.spawn(move || crash.meanwhile(quiet));
@@ -172,11 +190,13 @@ impl<'a> Run<'a> {
             let what = format!("the subscriber stopped at {} of {head}", self.subscriber.position);
             self.ledger.figures.wrong(what);
         }
-        let events: HashSet<Uuid> =
-            self.ledger.log().iter().filter(|e| e.stream.contains("/grp-")).map(|e| e.id).collect();
-        self.group.drain(server.address, &events)?;
         let mut figures = std::mem::take(&mut self.ledger.figures);
-        self.group.account(&mut figures, &events, crash.keeps_acknowledged_deliveries());
+        if let Some(group) = &self.group {
+            let events: HashSet<Uuid> =
+                self.ledger.log().iter().filter(|e| e.stream.contains("/grp-")).map(|e| e.id).collect();
+            group.drain(server.address, &events)?;
+            group.account(&mut figures, &events, crash.keeps_acknowledged_deliveries());
+        }
         figures.connections = self.subscriber.connections;
         figures.delivered = self.subscriber.delivered;
         Ok(figures)

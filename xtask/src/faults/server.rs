@@ -23,6 +23,8 @@ pub(super) struct Setup {
     pub(super) planted: Option<String>,
     /// Bytes of a segment, small so that rolls are met; the server's own sizes if none.
     pub(super) segment_bytes: Option<u64>,
+    /// Further settings.
+    pub(super) environment: Vec<(&'static str, String)>,
     /// A program in front of the binary, such as a tracer, with its arguments.
     pub(super) wrapper: Vec<String>,
 }
@@ -55,16 +57,18 @@ impl Setup {
         let mut words = self.wrapper.iter().cloned().chain([self.binary.to_string_lossy().into_owned()]);
         let mut command = Command::new(words.next().expect("there is the binary at least"));
         command.args(words).arg("serve").stdin(Stdio::null()).stdout(log).stderr(errors);
-        command
-            .env("HOST", "127.0.0.1")
-            .env("PORT", address.port().to_string())
-            .env("GESTA_DATA", &self.data);
+        command.env("HOST", "127.0.0.1").env("PORT", address.port().to_string());
+        // Only one of the two may name a store.
+        if self.environment.iter().all(|(name, _)| *name != "GESTA_STORE") {
+            command.env("GESTA_DATA", &self.data);
+        }
         command.env("RUST_LOG", "warn").env("GESTA_REQUEST_LOG", "false").env_remove("GESTA_PLANTED");
         for variable in ["GESTA_FIRST_SEGMENT_BYTES", "GESTA_LARGEST_SEGMENT_BYTES"] {
             if let Some(bytes) = self.segment_bytes {
                 command.env(variable, bytes.to_string());
             }
         }
+        command.envs(self.environment.iter().cloned());
         if let Some(bug) = &self.planted {
             command.env("GESTA_PLANTED", bug);
         }

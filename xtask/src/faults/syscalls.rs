@@ -182,7 +182,15 @@ fn data(disk: Option<&Disk>, folder: &Path) -> PathBuf {
 
 fn scripted(binary: PathBuf, data: PathBuf, folder: &Path) -> Setup {
     let log = folder.join("server.log");
-    Setup { binary, data, log, planted: None, segment_bytes: Some(16 << 10), wrapper: Vec::new() }
+    Setup {
+        binary,
+        data,
+        log,
+        planted: None,
+        segment_bytes: Some(16 << 10),
+        environment: Vec::new(),
+        wrapper: Vec::new(),
+    }
 }
 
 fn open(server: &Server) -> Result<Connection, String> {

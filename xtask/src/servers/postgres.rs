@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{packages, tail};
+use super::{folder_of_its_user, free_port, packages, tail};
 use crate::{Outcome, process};
 
 /// Where its data is.
@@ -36,6 +36,49 @@ pub(super) fn start(folder: &Path, port: u16) -> Outcome {
     // What pg_ctl prints is of no use; and the server would hold our pipe open if we read it.
     start.stdout(std::process::Stdio::null());
     process::run(&mut start).map_err(|reason| format!("{reason}\n{}", tail(&folder.join("log"))))
+}
+
+/// A server of a fault's own, which it may kill; fresh, and gone with this value.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Cluster {
+    /// Makes one of this name and starts it.
+    pub(crate) fn fresh(name: &str) -> Result<Self, String> {
+        let cluster = Self { folder: folder_of_its_user("faults", name), port: free_port()? };
+        let _ = fs::remove_dir_all(&cluster.folder);
+        fs::create_dir_all(&cluster.folder)
+            .map_err(|cause| format!("{}: {cause}", cluster.folder.display()))?;
+        cluster.start()?;
+        Ok(cluster)
+    }
+
+    /// Starts it, and waits until it has recovered.
+    pub(crate) fn start(&self) -> Outcome {
+        start(&self.folder, self.port)
+    }
+
+    /// As if its machine's power went, but for what the kernel holds.
+    pub(crate) fn stop_at_once(&self) -> Outcome {
+        let mut stop = as_its_user(&programs()?.join("pg_ctl"));
+        stop.arg("-D").arg(data(&self.folder)).args(["-w", "-m", "immediate", "stop"]);
+        process::read(&mut stop).map(drop)
+    }
+
+    /// The address of its one database.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://gesta@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // One that is down already says so.
+        let _ = self.stop_at_once();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// The newest version's folder of programs.
