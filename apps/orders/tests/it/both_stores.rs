@@ -46,9 +46,8 @@ impl Place {
                 Backend::file(folder.path(), Options::default().without_sync()).await.expect("a folder")
             }
             Self::Database(database) => {
-                let store = database.store().await;
-                let (checkpoints, read_models) = (store.checkpoints(), store.read_models());
-                Backend::of(Arc::new(store), checkpoints).with_read_models(read_models)
+                let options = gesta_postgres::Options::default();
+                Backend::postgres(&database.url(), options).await.expect("a database")
             }
         }
     }

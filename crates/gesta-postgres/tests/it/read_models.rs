@@ -350,3 +350,34 @@ async fn a_database_for_read_models_holds_no_log() {
     other.store().await.close().await;
     opened(&other).await;
 }
+
+/// A role that serves and owns nothing of Gesta's makes, exchanges and drops tables, and leases checkpoints.
+#[tokio::test]
+async fn a_role_that_owns_nothing_keeps_read_models() {
+    let database = support::database().await;
+    database.store().await.close().await;
+    let (admin, role) = (database.client().await, format!("{}_rows", database.name()));
+    admin.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.expect("made");
+    admin.batch_execute(&format!("CALL gesta.let_serve('{role}')")).await.expect("granted");
+    let url = database.url().replace("gesta@", &format!("{role}@"));
+    {
+        let connected = ReadModels::connect(&url, Options::default()).await.expect("connects");
+        let store: Arc<dyn ReadModelStore> = Arc::new(connected);
+        let owner = Owner::new(&store, "law/role").await;
+        let make =
+            ["CREATE TABLE kept__1 (n BIGINT)".into(), "CREATE VIEW kept AS SELECT * FROM kept__1".into()];
+        owner.commit(0, make).await.expect("makes them");
+        owner
+            .commit(1, [Statement::new("INSERT INTO kept__1 VALUES ($1)", values![7])])
+            .await
+            .expect("writes");
+        assert_eq!(one(&store, "SELECT n FROM kept").await.get::<i64>("n").expect("n"), 7);
+        owner.commit(2, ["DROP VIEW kept".into(), "DROP TABLE kept__1".into()]).await.expect("drops them");
+        store.release(&owner.key, owner.epoch).await.expect("releases");
+        let record = store.list(None, 10).await.expect("lists").remove(0);
+        assert_eq!(record.saved.position, Position::new(3));
+        store.adopt(record).await.expect("adopts");
+        store.remove(&owner.key).await.expect("removes");
+    }
+    admin.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("dropped");
+}
