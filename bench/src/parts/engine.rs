@@ -12,11 +12,11 @@ use crate::{
 };
 
 mod commands;
-mod read_models;
+pub(super) mod read_models;
 
 /// A line of the report.
 #[derive(Debug, Serialize, Deserialize)]
-struct Figure {
+pub(super) struct Figure {
     what: String,
     per_second: f64,
     latency: Latency,
@@ -40,11 +40,23 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), String
     report.part("The engine in process");
     let events = settings.events / 10;
     let printed = ask("engine", &fresh(&settings.folder.join("engine"))?, events)?;
-    let figures: Vec<Figure> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let figures = figures(&printed);
     report.say(&format!(
         "The orders application on a file store, durable; commands 64 at a time, the first 64 streams of 10,000 events each; read models over {} events of orders, four an order.",
         rate(events as f64)
     ));
+    table(report, &figures);
+    report.keep("engine", &figures);
+    Ok(())
+}
+
+/// The figures that a process of ours printed.
+pub(super) fn figures(printed: &str) -> Vec<Figure> {
+    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// A line for each figure.
+pub(super) fn table(report: &mut Report, figures: &[Figure]) {
     let rows = figures.iter().map(|one| {
         let known = one.latency.max > 0.0;
         let latency = format!("{:.2} / {:.2}", one.latency.p50, one.latency.p99);
@@ -52,6 +64,4 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), String
         vec![one.what.clone(), per_second, if known { latency } else { "–".into() }]
     });
     report.table(&["what", "a second", "p50 / p99 ms"], &rows.collect::<Vec<_>>());
-    report.keep("engine", &figures);
-    Ok(())
 }

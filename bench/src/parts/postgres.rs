@@ -16,6 +16,7 @@ use crate::{
 mod append;
 mod follow;
 mod grow;
+mod project;
 mod read;
 
 /// The variable that names the database to a process of a run.
@@ -50,6 +51,7 @@ pub(crate) fn phase(arguments: &[String]) -> Result<(), String> {
         ("pace", [rate, seconds]) => runtime.block_on(follow::pace(&url, *rate, *seconds)),
         ("follow", [events]) => runtime.block_on(follow::follow(&url, *events)),
         ("grow", [events]) => runtime.block_on(grow::grow(&url, *events)),
+        ("project", [events]) => runtime.block_on(project::project(&url, *events)),
         ("read", [streams]) => runtime.block_on(read::read(&url, *streams)),
         _ => Err(format!("no phase is called {what:?} with {} numbers", numbers.len())),
     }
@@ -66,6 +68,7 @@ pub(super) fn run(settings: &Settings, report: &mut Report) -> Result<(), String
     side_by_side(settings, report, &peer)?;
     let database = peer.database("gesta_bench_follow")?;
     follow::report(settings, report, &database)?;
+    project::report(settings, report, &peer.database("gesta_bench_project")?)?;
     let database = peer.database("gesta_bench_grow")?;
     grow::report(settings, report, &database)
 }
@@ -137,10 +140,16 @@ fn start<'a>(url: &str, what: &str, numbers: impl IntoIterator<Item = &'a String
 
 /// What it printed last, as JSON.
 fn finish<T: serde::de::DeserializeOwned>(child: Child) -> Result<T, String> {
+    let printed = printed(child)?;
+    let last = printed.lines().last().unwrap_or_default();
+    serde_json::from_str(last).map_err(|cause| format!("{cause}: {printed}"))
+}
+
+/// All it printed, once it has ended well.
+fn printed(child: Child) -> Result<String, String> {
     let output = child.wait_with_output().map_err(|cause| cause.to_string())?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let last = printed.lines().last().unwrap_or_default();
-    serde_json::from_str(last).map_err(|cause| format!("{cause}: {printed} ({})", output.status))
+    if output.status.success() { Ok(printed) } else { Err(format!("{} behind {printed:?}", output.status)) }
 }
 
 /// Prints a figure for the process that asked.

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use gesta::{Command, ProcessorOptions, ProcessorState, Processors, Projection, Replay, Repository};
 use gesta_core::{
-    AppendBatch, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, NewEvent, Position,
-    RecordedEvent, SystemClock, Tenant, Timestamp,
+    AppendBatch, CheckpointStore, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, NewEvent,
+    Position, RecordedEvent, SystemClock, Tenant, Timestamp, read_model::ReadModelStore,
 };
 use gesta_file::{FileStore, Options};
 use orders::{
@@ -33,41 +33,60 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Commands whose way to a row is measured.
 const VISIBLE: u64 = 300;
 
+/// On a file store of its own.
 pub(super) async fn measure(folder: &Path, events: u64) -> Result<(), String> {
     let file = FileStore::open(folder, Options::default()).map_err(|cause| cause.to_string())?;
-    let store: Arc<dyn EventStore> = Arc::new(file.clone());
-    fill(&store, events / 4).await?;
-    let head = store.head().await.map_err(|cause| cause.to_string())?.position;
-    replay(&store, head).await?;
+    let ground = Ground {
+        store: Arc::new(file.clone()),
+        checkpoints: file.checkpoints(),
+        read_models: file.read_models(),
+    };
+    measure_on(&ground, events).await?;
+    file.close().await;
+    Ok(())
+}
 
-    let one = processors(&file, &store);
+/// What processors stand on.
+pub(crate) struct Ground {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) checkpoints: Arc<dyn CheckpointStore>,
+    pub(crate) read_models: Arc<dyn ReadModelStore>,
+}
+
+/// On an empty log.
+pub(crate) async fn measure_on(ground: &Ground, events: u64) -> Result<(), String> {
+    let store = &ground.store;
+    fill(store, events / 4).await?;
+    let head = store.head().await.map_err(|cause| cause.to_string())?.position;
+    replay(store, head).await?;
+
+    let one = processors(ground);
     add(&one, OrdersByCustomerProjection, ProcessorOptions::default()).await?;
     caught_up(&one, "one read model", head).await?;
     one.shutdown().await;
 
-    let all = processors(&file, &store);
+    let all = processors(ground);
     add(&all, OrderReadModelProjection, ProcessorOptions::default()).await?;
     add(&all, OrdersByStatusProjection, ProcessorOptions::default()).await?;
     caught_up(&all, "two further read models at once", head).await?;
     add(&all, OrdersByCustomerProjection, ProcessorOptions::default()).await?;
     rebuild(&all, head).await?;
     let commands = VISIBLE.min(events / 1_000);
-    visible(&all, &store, commands, "a partial batch waits 100 ms").await?;
+    visible(&all, store, commands, "a partial batch waits 100 ms").await?;
     all.shutdown().await;
 
-    let hasty = processors(&file, &store);
+    let hasty = processors(ground);
     let options = ProcessorOptions { flush: Duration::ZERO, ..ProcessorOptions::default() };
     add(&hasty, OrderReadModelProjection, options).await?;
     hasty.start_all().await.map_err(|cause| cause.to_string())?;
-    visible(&hasty, &store, commands, "a partial batch does not wait").await?;
+    visible(&hasty, store, commands, "a partial batch does not wait").await?;
     hasty.shutdown().await;
-    file.close().await;
     Ok(())
 }
 
-fn processors(file: &FileStore, store: &Arc<dyn EventStore>) -> Processors {
-    Processors::new(store.clone(), file.checkpoints(), Arc::new(SystemClock), "bench")
-        .with_read_models(file.read_models())
+fn processors(ground: &Ground) -> Processors {
+    Processors::new(ground.store.clone(), ground.checkpoints.clone(), Arc::new(SystemClock), "bench")
+        .with_read_models(ground.read_models.clone())
 }
 
 async fn add(to: &Processors, projection: impl Projection, options: ProcessorOptions) -> Result<(), String> {
@@ -147,7 +166,7 @@ async fn caught_up(processors: &Processors, what: &str, head: Position) -> Resul
         wait(processors, &one.name, head).await?;
     }
     let events = Position::new(head.get() * list.len() as u64);
-    tell(&format!("events projected into state.db: {what}"), per_second(events, began), Latency::default())
+    tell(&format!("events projected: {what}"), per_second(events, began), Latency::default())
 }
 
 async fn rebuild(processors: &Processors, head: Position) -> Result<(), String> {
