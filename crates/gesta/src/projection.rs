@@ -79,3 +79,8 @@ pub trait Projection: Send + Sync + 'static {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/projections.md")]
 struct UserPage;
+
+/// The page on PostgreSQL, so that its program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/postgres.md")]
+struct PostgresPage;
