@@ -5,6 +5,7 @@ mod encrypted;
 mod gapless;
 mod groups;
 mod laws;
+mod outcomes;
 mod pooler;
 mod read_models;
 mod refused;

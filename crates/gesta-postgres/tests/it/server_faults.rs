@@ -133,10 +133,12 @@ async fn whole(store: &PostgresStore) -> Vec<Logged> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_doubled_or_torn_and_every_unknown_is_settled() {
     let kinds = Fault::ALL.len() as u64;
-    let figures = rounds(sizes::rounds(kinds), sizes::run()).await;
+    let many = sizes::rounds(kinds);
+    let figures = rounds(many, sizes::run()).await;
     figures.print("postgres");
     assert!(figures.wrong.is_empty(), "{:#?}", figures.wrong);
-    assert!(figures.unknown > 0 && figures.refused > 0, "no fault was felt: {figures:?}");
+    let felt = figures.unknown > 0 && figures.refused > 0;
+    assert!(felt || many < kinds, "no fault was felt: {figures:?}");
 }
 
 /// A server that answers commits before they are on its disk loses them when it is stopped at once; it is labelled.
