@@ -15,6 +15,7 @@ pub(crate) mod letters;
 mod park;
 mod run;
 mod status;
+mod strikes;
 mod tally;
 
 pub use handle::ProcessorHandle;

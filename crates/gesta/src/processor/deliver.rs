@@ -23,6 +23,8 @@ pub(super) enum Delivered {
     Unusable(String),
     /// Another owner has the checkpoint.
     TakenOver(String),
+    /// They may be handled or not, and only another claim can tell.
+    Unclear(String),
     /// The loop is to stop; nothing of them counts as handled.
     Stopping,
 }
@@ -34,8 +36,24 @@ pub(super) struct Failure {
     pub(super) attempts: u32,
     pub(super) first_at: Timestamp,
     pub(super) last_at: Timestamp,
-    /// Whether it is one of the events that is at fault, and not the time it took.
-    permanent: bool,
+    /// Whether it is one of the events that is at fault: else what failed now may pass, or be done already.
+    pub(super) permanent: bool,
+}
+
+impl Failure {
+    /// One attempt that failed for now.
+    pub(super) fn for_now(reason: String, at: Timestamp) -> Self {
+        Self { reason, attempts: 1, first_at: at, last_at: at, permanent: false }
+    }
+
+    /// The same as the end of all attempts.
+    fn for_good(self) -> Self {
+        let reason = match self.permanent {
+            true => self.reason,
+            false => format!("{} attempts failed, the last one: {}", self.attempts, self.reason),
+        };
+        Self { reason, permanent: true, ..self }
+    }
 }
 
 /// Events on their way to the handler, and what the checkpoint is once they are handled.
@@ -43,6 +61,8 @@ pub(super) struct Work<'a> {
     pub(super) events: &'a [RecordedEvent],
     pub(super) position: Position,
     pub(super) tally: Tally,
+    /// Whether it must not be tried again under the same claim.
+    pub(super) once: bool,
 }
 
 impl Loop {
@@ -111,24 +131,22 @@ impl Loop {
         position: Position,
         standing: &mut Standing,
     ) -> Delivered {
+        if let Some(failure) = self.struck_out(events) {
+            return Delivered::Failed(failure);
+        }
         let tally = standing.tally.with(events, self.now());
-        self.attempt(epoch, Work { events, position, tally }, standing).await
+        self.attempt(epoch, Work { events, position, tally, once: false }, standing).await
     }
 
     /// Calls the handler until it succeeds or there is no point in going on.
     pub(super) async fn attempt(&self, epoch: Epoch, work: Work<'_>, standing: &mut Standing) -> Delivered {
-        let Work { events, position, tally } = work;
+        let Work { events, position, tally, once } = work;
         let checkpoint = Checkpoint { position, state: tally.to_bytes() };
         let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
         let mut delays = backoff::delays(self.options());
         let (mut attempts, mut first_at) = (0, None);
         loop {
-            let called = self.call(events, &turn).await;
-            let saved = match called {
-                Some(Err(HandlerError::Transient(_))) if self.is_saved(&turn).await => Some(Ok(Saved::Yes)),
-                called => called,
-            };
-            let error = match saved {
+            let error = match self.call(events, &turn).await {
                 None => return Delivered::Stopping,
                 Some(Ok(saved)) => {
                     self.is_handled(events, position, saved, standing);
@@ -136,6 +154,7 @@ impl Loop {
                     return Delivered::Handled;
                 }
                 Some(Err(HandlerError::TakenOver(reason))) => return Delivered::TakenOver(reason),
+                Some(Err(HandlerError::Transient(reason))) if once => return Delivered::Unclear(reason),
                 Some(Err(error)) => error,
             };
             let reason = error.to_string();
@@ -152,7 +171,6 @@ impl Loop {
                 _ => return failure(reason, true),
             }
             if self.options().attempts.is_some_and(|most| attempts >= most) {
-                let reason = format!("{attempts} attempts failed, the last one: {reason}");
                 return failure(reason, false);
             }
             let delay = delays.next().unwrap_or(self.options().longest_delay);
@@ -181,12 +199,6 @@ impl Loop {
         });
     }
 
-    /// Whether the checkpoint is what the turn makes it, although the handler has heard otherwise. While a held stream is
-    /// released the position stays, so a repeated commit would not be refused for it.
-    async fn is_saved(&self, turn: &Turn) -> bool {
-        turn.after == turn.checkpoint.position && self.is_checkpoint(&turn.checkpoint).await
-    }
-
     /// Calls the handler once; `None` when a stop did not want to wait for it any longer. A panic is a permanent failure.
     async fn call(&self, events: &[RecordedEvent], turn: &Turn) -> Option<Result<Saved, HandlerError>> {
         let call = AssertUnwindSafe(self.handler().handle_and_save(events, turn)).catch_unwind();
@@ -201,7 +213,13 @@ impl Loop {
         self.options().on_failure == OnFailure::Skip
     }
 
-    /// Parks the one event that failed, if that was declared.
+    /// Why the one event is given up, if it failed so often under earlier claims.
+    pub(super) fn struck_out(&self, events: &[RecordedEvent]) -> Option<Failure> {
+        let [event] = events else { return None };
+        self.strikes.out(event.id, self.options().attempts).map(Failure::for_good)
+    }
+
+    /// Parks the one event that failed, if that was declared: at once where it is at fault, else under another claim.
     pub(super) async fn leave_out(
         &self,
         events: &[RecordedEvent],
@@ -209,8 +227,13 @@ impl Loop {
         standing: &mut Standing,
     ) -> Delivered {
         match events {
-            [event] if self.skips() => self.park(event, failure, standing).await,
-            _ => Delivered::Failed(failure),
+            [event] if self.skips() && failure.permanent => self.park(event, failure, standing).await,
+            [event] if self.skips() => {
+                let reason = failure.reason.clone();
+                self.strikes.add(event.id, failure);
+                Delivered::Unclear(reason)
+            }
+            _ => Delivered::Failed(failure.for_good()),
         }
     }
 }

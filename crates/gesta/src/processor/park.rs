@@ -120,7 +120,9 @@ impl Loop {
                     standing.tally.carried_out = standing.tally.carried_out.max(decision.at);
                     standing.tally.releasing = None;
                 }
-                Released::Not(Delivered::TakenOver(reason)) => return Err(Lost(reason)),
+                Released::Not(Delivered::TakenOver(reason) | Delivered::Unclear(reason)) => {
+                    return Err(Lost(reason));
+                }
                 Released::Not(Delivered::Failed(Failure { reason, .. }) | Delivered::Unusable(reason)) => {
                     return Ok(Some(Done::Failed(reason)));
                 }
@@ -167,17 +169,28 @@ impl Loop {
             }
             let one = std::slice::from_ref(event);
             let tally = Tally { releasing, ..standing.tally.with(one, self.now()) };
-            let work = Work { events: one, position: standing.handled, tally };
-            match self.attempt(epoch, work, standing).await {
-                Delivered::Handled => {}
-                Delivered::Failed(failure) => {
-                    return match self.leave_out(one, failure, standing).await {
-                        Delivered::Handled => Released::All,
-                        delivered => Released::Not(delivered),
-                    };
+            let delivered = match self.struck_out(one) {
+                Some(failure) => Delivered::Failed(failure),
+                // The position stays while a stream is released, so a commit whose answer was lost would be made again: a
+                // new claim shuts it out, and reads how far it came.
+                None => {
+                    let work = Work { events: one, position: standing.handled, tally, once: true };
+                    self.attempt(epoch, work, standing).await
+                }
+            };
+            let failure = match delivered {
+                Delivered::Handled => continue,
+                Delivered::Failed(failure) => failure,
+                Delivered::Unclear(reason) => {
+                    self.strikes.add(event.id, Failure::for_now(reason.clone(), self.now()));
+                    return Released::Not(Delivered::Unclear(reason));
                 }
                 delivered => return Released::Not(delivered),
-            }
+            };
+            return match self.leave_out(one, failure, standing).await {
+                Delivered::Handled => Released::All,
+                delivered => Released::Not(delivered),
+            };
         }
         Released::Some
     }

@@ -13,6 +13,7 @@ use super::{
     handle::Wish,
     lease::{Lease, Lost},
     letters::LetterBox,
+    strikes::Strikes,
     tally::{Standing, Tally},
 };
 use crate::{Batch, Start, Subscription, planted, subscription::BATCH_BYTES};
@@ -27,6 +28,7 @@ pub(super) struct Loop {
     key: CheckpointKey,
     /// Where it records what it leaves out; `None` if no stream can be called after it.
     letter_box: Option<LetterBox>,
+    pub(super) strikes: Strikes,
     wish: watch::Receiver<Wish>,
     reports: watch::Sender<ProcessorStatus>,
 }
@@ -62,7 +64,8 @@ impl Loop {
             true => LetterBox::of_replay(tenant, name),
             false => LetterBox::of(tenant, name),
         };
-        Self { letter_box: letter_box.ok(), processor, filter, key, wish, reports }
+        let (letter_box, strikes) = (letter_box.ok(), Strikes::default());
+        Self { letter_box, strikes, processor, filter, key, wish, reports }
     }
 
     pub(super) async fn run(self) {
@@ -152,6 +155,12 @@ impl Loop {
                         return Ok(Done::Failed(reason));
                     }
                     Delivered::TakenOver(reason) => return Err(Lost(reason)),
+                    Delivered::Unclear(reason) => {
+                        if standing.handled > standing.saved {
+                            self.save(lease, &mut standing).await?;
+                        }
+                        return Err(Lost(reason));
+                    }
                 }
             }
             standing.handled = position;
@@ -364,10 +373,5 @@ impl Loop {
     /// What the holder wants now; a holder that is gone wants nothing any more.
     pub(super) fn wishes(&self) -> Wish {
         if self.wish.has_changed().is_err() { Wish::Stop } else { *self.wish.borrow() }
-    }
-
-    /// Whether this is what is saved; no if that cannot be seen now.
-    pub(super) async fn is_checkpoint(&self, checkpoint: &Checkpoint) -> bool {
-        self.processor.checkpoints.load(&self.key).await.is_ok_and(|saved| saved == *checkpoint)
     }
 }

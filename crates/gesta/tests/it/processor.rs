@@ -417,3 +417,19 @@ async fn a_batch_that_waits_for_more_keeps_its_bound_in_bytes() {
     let longest = recorder.batches().iter().map(Vec::len).max();
     assert_eq!(longest, Some(10), "8 MiB of 900,000 bytes each");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_whose_attempts_run_out_is_left_out_with_all_of_them() {
+    let bench = Bench::new();
+    append(&*bench.store, &["a-1", "a-2"]).await;
+    // The batch fails three times, then its first event alone, and the batch once more under another claim.
+    let recorder = Recorder::told([Act::FailForNow; 9]);
+    let skipping = ProcessorOptions { on_failure: OnFailure::Skip, attempts: Some(3), ..options() };
+    let running = bench.start("one", &recorder, skipping);
+    until(&running, 2).await;
+    assert_eq!((recorder.positions(), running.status().skipped), (vec![2], 1));
+    let filter = Filter::of(Tenant::default()).types(["gesta.processor.parked"]).with_system();
+    let parked: Vec<_> = bench.store.read_all(ReadAll::of(filter)).try_collect().await.expect("reads");
+    let parked = String::from_utf8_lossy(&parked[0].data).into_owned();
+    assert!(parked.contains("3 attempts failed, the last one: not now"), "{parked}");
+}

@@ -50,6 +50,7 @@ place::on_each_store! {
         a_lost_answer_repeats_nothing_where_events_are_skipped
         a_replaced_owner_writes_nothing_and_takes_up_again
         a_lost_answer_repeats_nothing_while_a_held_stream_is_released
+        what_was_done_on_the_last_attempt_is_no_dead_letter
         a_reset_that_failed_says_resume_and_a_resume_heals_it
     }
     tasks generations {

@@ -203,3 +203,19 @@ pub(crate) async fn a_reset_that_failed_says_resume_and_a_resume_heals_it(on: Pl
     assert_eq!(site.rows().await, [row("a-1", 3)]);
     processors.shutdown().await;
 }
+
+/// An answer that was lost on the last attempt is no failure: nothing is left out that was done.
+pub(crate) async fn what_was_done_on_the_last_attempt_is_no_dead_letter(on: Place) {
+    let site = Site::new(on).await;
+    let faraway = Faraway::new(&site.store, |commit| commit.checkpoint.position.get() % 5 != 0);
+    let options =
+        ProcessorOptions { on_failure: gesta::OnFailure::Skip, attempts: Some(1), batch: 4, ..quick() };
+    let processors = over(&site, &faraway, options).await;
+    let position = site.append("a-1", 30).await;
+    processors.start_all().await.expect("starts");
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+    assert_eq!(processors.dead_letters(NAME).await, Ok(vec![]));
+    assert_eq!(site.rows().await, [row("a-1", 30)]);
+    assert!(processors.get(NAME).expect("is there").status.failures > 0, "no answer was lost");
+    processors.shutdown().await;
+}
