@@ -1,8 +1,14 @@
 //! The PostgreSQL store as what a server stands on.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use gesta_core::EventStore;
 use gesta_postgres::{Options, PostgresStore, ReadModels, StoreStatus};
+
+use tokio::{task::JoinHandle, time::timeout};
 
 use super::Backend;
 use crate::{
@@ -13,6 +19,11 @@ use crate::{
     owner::Owner,
 };
 
+/// How often it is looked whether the database answers.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long it may take to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Backend {
     /// The log in a PostgreSQL database, which other processes may share; its schema is made if there is none.
     ///
@@ -20,18 +31,21 @@ impl Backend {
     pub async fn postgres(url: &str, options: Options) -> Result<Self, ServeError> {
         let store = PostgresStore::connect(url, options).await?;
         let (probed, closed) = (store.clone(), store.clone());
+        let silence = Silence::watch(store.clone());
+        let silent = Arc::clone(&silence.reason);
         Ok(Self {
             catalog: Arc::new(store.clone()),
             checkpoints: store.checkpoints(),
             snapshots: Some(store.snapshots()),
             read_models: Some(store.read_models()),
             cursors: CursorKey::kept(store.cursor_key()),
-            probe: Arc::new(move || report(probed.status())),
+            probe: Arc::new(move || report(probed.status(), &silent)),
             owner: Owner::of_process(),
             is_shared: true,
             place: format!("postgres://{}", store.status().place),
             folder: None,
             close: Box::pin(async move {
+                drop(silence);
                 closed.close().await;
                 Ok(())
             }),
@@ -64,11 +78,48 @@ fn address(config: &Config, database: &Database) -> Result<String, ServeError> {
     })
 }
 
-fn report(status: StoreStatus) -> StoreReport {
+/// Looks again and again whether the database answers, so that health tells of one that does not before an event is lost
+/// on it. Looks no more once it is dropped.
+struct Silence {
+    reason: Reason,
+    looking: JoinHandle<()>,
+}
+
+/// Why the database does not answer, if it does not.
+type Reason = Arc<Mutex<Option<String>>>;
+
+impl Silence {
+    fn watch(store: PostgresStore) -> Self {
+        let reason = Reason::default();
+        let told = Arc::clone(&reason);
+        let looking = tokio::spawn(async move {
+            loop {
+                let answered = timeout(PATIENCE, store.head()).await;
+                let silent = match answered {
+                    Ok(Ok(_)) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(_) => Some(format!("the database has not answered for {PATIENCE:?}")),
+                };
+                *told.lock().expect("no holder panics") = silent;
+                tokio::time::sleep(LOOK).await;
+            }
+        });
+        Self { reason, looking }
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
+fn report(status: StoreStatus, silent: &Reason) -> StoreReport {
+    let silent = || silent.lock().expect("no holder panics").clone();
     StoreReport {
         kind: "postgres",
         lowered: status.lowered,
-        failed: status.failure,
+        failed: status.failure.or_else(silent),
         ..StoreReport::working(status.head, status.durability)
     }
 }
