@@ -2,8 +2,7 @@
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    AppendBatch, CheckpointKey, CheckpointStore, EventStore, ExpectedVersion, Filter, NewEvent, ReadAll,
-    Tenant,
+    AppendBatch, CheckpointKey, EventStore, ExpectedVersion, Filter, NewEvent, ReadAll, Tenant,
 };
 use gesta_postgres::{Options, PostgresStore};
 use std::time::Duration;
