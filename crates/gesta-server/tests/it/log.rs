@@ -88,7 +88,7 @@ async fn a_cursor_resumes_behind_what_was_seen() {
     assert_eq!(positions(&page), [5]);
     let head = service.get("/api/v1/log/head").await.ok();
     assert_eq!(head["position"], 5);
-    assert_eq!(head["capabilities"]["durability"], "volatile");
+    assert_eq!(head["capabilities"]["durability"], crate::support::durability());
     let after = format!("/api/v1/log?after={}", head["cursor"].as_str().unwrap());
     assert_eq!(positions(&service.get(&after).await.ok()), [0; 0]);
 }

@@ -6,6 +6,10 @@ mod aggregates;
 mod aliases;
 mod append;
 mod bad_input;
+/// Databases for tests, as the store on PostgreSQL has them.
+#[allow(dead_code, reason = "each crate needs a part of it")]
+#[path = "../../../gesta-postgres/tests/it/support.rs"]
+mod database;
 mod embed;
 mod fuzz;
 mod golden;
@@ -14,6 +18,7 @@ mod idempotence;
 mod lamp;
 mod log;
 mod matrix;
+mod on_postgres;
 mod openapi;
 mod processors;
 mod publish;

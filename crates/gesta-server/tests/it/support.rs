@@ -1,5 +1,7 @@
 //! A service to ask, and replies to look at.
 
+use std::{env, sync::Arc};
+
 use axum::{
     Router,
     body::Body,
@@ -11,11 +13,15 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::database::{Database, database};
+
 /// A service on a store of its own.
 #[derive(Clone)]
 pub(crate) struct Server {
     router: Router,
     headers: Vec<(String, String)>,
+    /// What it stands on, if not on memory.
+    database: Option<Arc<Database>>,
 }
 
 /// What it answered.
@@ -26,6 +32,24 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
+/// Set where the tests are to stand on PostgreSQL, see [`crate::on_postgres`].
+pub(crate) const ON_POSTGRES: &str = "GESTA_TEST_ROUTES_ON_POSTGRES";
+
+/// What an acknowledgement of that store survives.
+pub(crate) fn durability() -> &'static str {
+    if env::var_os(ON_POSTGRES).is_some() { "synced" } else { "volatile" }
+}
+
+/// An empty store.
+async fn backend() -> (Backend, Option<Arc<Database>>) {
+    if env::var_os(ON_POSTGRES).is_none() {
+        return (Backend::memory(), None);
+    }
+    let database = database().await;
+    let options = gesta_postgres::Options::default().connections(4);
+    (Backend::postgres(&database.url(), options).await.expect("a store"), Some(Arc::new(database)))
+}
+
 impl Server {
     pub(crate) async fn new() -> Self {
         Self::with(Config::default()).await
@@ -33,20 +57,21 @@ impl Server {
 
     pub(crate) async fn with(mut config: Config) -> Self {
         config.request_log = false;
-        let router = service(Backend::memory(), config).await.expect("starts");
-        Self { router, headers: Vec::new() }
+        let (backend, database) = backend().await;
+        let router = service(backend, config).await.expect("starts");
+        Self { router, headers: Vec::new(), database }
     }
 
     /// The service of a program that has routes of its own.
     pub(crate) async fn of(embedded: gesta_server::Server) -> Self {
-        Self { router: embedded.service().await.expect("starts"), headers: Vec::new() }
+        Self { router: embedded.service().await.expect("starts"), headers: Vec::new(), database: None }
     }
 
     /// The same service, asked with one header more.
     pub(crate) fn header(&self, name: &str, value: &str) -> Self {
         let mut headers = self.headers.clone();
         headers.push((name.to_owned(), value.to_owned()));
-        Self { router: self.router.clone(), headers }
+        Self { router: self.router.clone(), headers, database: self.database.clone() }
     }
 
     /// The same service as this tenant.
