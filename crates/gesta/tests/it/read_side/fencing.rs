@@ -209,7 +209,7 @@ pub(crate) async fn what_was_done_on_the_last_attempt_is_no_dead_letter(on: Plac
     let site = Site::new(on).await;
     let faraway = Faraway::new(&site.store, |commit| commit.checkpoint.position.get() % 5 != 0);
     let options =
-        ProcessorOptions { on_failure: gesta::OnFailure::Skip, attempts: Some(1), batch: 4, ..quick() };
+        ProcessorOptions { on_failure: gesta::OnFailure::Skip, attempts: Some(1), batch: 1, ..quick() };
     let processors = over(&site, &faraway, options).await;
     let position = site.append("a-1", 30).await;
     processors.start_all().await.expect("starts");
