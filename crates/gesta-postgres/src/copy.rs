@@ -20,6 +20,9 @@ use crate::{
 
 const APPEND: &str = "SELECT gesta.append_recorded($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
+/// How long the database may work on a run, in milliseconds.
+const PATIENCE: &str = "60000";
+
 /// The errors of `gesta.append_recorded`, each with what it found as its detail.
 const ENDS_ELSEWHERE: &str = "GE003";
 const ENDS_LATER: &str = "GE004";
@@ -35,21 +38,37 @@ impl CopyTarget for PostgresStore {
         let after = Position::new(first.position.get().saturating_sub(1));
         validate_recorded(&events, after)?;
         let columns = Columns::of(&events)?;
-        let connection = self
-            .shared
-            .pool
-            .get()
-            .await
-            .map_err(|error| CopyError::from(AppendError::Unavailable { reason: error.to_string() }))?;
+        let connection = self.shared.pool.get().await.map_err(|error| {
+            CopyError::from(AppendError::Busy { reason: format!("no connection is to be had: {error}") })
+        })?;
         let client: &Client = &connection;
-        match client.query_typed(APPEND, &columns.values(&bound(after.get()))).await {
-            Ok(_) => {
+        match transaction(client, &columns, bound(after.get())).await {
+            Ok(()) => {
                 self.shared.heard(last.position);
                 Ok(last.position)
             }
-            Err(error) => Err(refused(client, &error, &events, after).await),
+            Err(error) => {
+                let refusal = refused(client, &error, &events, after).await;
+                if matches!(refusal, CopyError::Refused(AppendError::Unknown { .. })) {
+                    drop(deadpool_postgres::Object::take(connection));
+                }
+                Err(refusal)
+            }
         }
     }
+}
+
+/// All of it or nothing: what is answered is committed, whatever a connection was used for before.
+async fn transaction(client: &Client, columns: &Columns<'_>, after: i64) -> Result<(), Error> {
+    let values = columns.values(&after);
+    tokio::try_join!(
+        biased;
+        client.batch_execute("BEGIN"),
+        client.query_typed("SELECT set_config('statement_timeout', $1, true)", &[(&PATIENCE, Type::TEXT)]),
+        client.query_typed(APPEND, &values),
+        client.batch_execute("COMMIT"),
+    )?;
+    Ok(())
 }
 
 impl PostgresStore {
@@ -148,6 +167,10 @@ async fn refused(client: &Client, error: &Error, events: &[RecordedEvent], after
         },
         (Some(OTHER_VERSION), _) => other_version(found, events),
         (Some("23505"), Some("events_id")) => known_id(client, error, events).await,
+        (Some("42501"), _) => {
+            let reason = "only the owner of the schema `gesta` copies events into it: connect as that user";
+            AppendError::Unavailable { reason: reason.into() }.into()
+        }
         _ => match judge(error) {
             (Sort::Lost, reason) => AppendError::Unknown { reason }.into(),
             other => nothing_stored(other).into(),

@@ -350,6 +350,28 @@ fn a_database_is_followed_beside_its_servers() {
     clean(at, "followed");
 }
 
+#[test]
+fn sessions_that_are_cut_off_lose_and_double_nothing() {
+    let server = Server::start_in(filled());
+    let at = server.folder.path().to_owned();
+    let database = Database::fresh();
+    let url = database.url();
+    let child = following(&at, "data", &url);
+    for n in 0..10 {
+        let end = head(&at, "data", &database) + 3;
+        for _ in 0..3 {
+            server.run(&["publish", "x", &n.to_string()]).ok();
+            let ours = "application_name = 'gesta-copy' AND datname = current_database()";
+            database.run(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"));
+        }
+        until("it goes on", || head(&at, &url, &database) >= end);
+    }
+    let (code, _folder) = server.stop();
+    assert_eq!(code, 0);
+    let report = report(child);
+    assert_eq!((&report["equal"], &report["source_in_use"]), (&true.into(), &false.into()), "{report}");
+}
+
 /// Work beside a store that is connected as a server is.
 fn with_a_store_on<T>(url: &str, work: impl AsyncFnOnce(&PostgresStore) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");

@@ -8,14 +8,14 @@ use std::{
 use futures_util::TryStreamExt;
 use gesta_core::{
     CheckpointError, CheckpointKey, CheckpointRecord, EventStore, Filter, Incarnation, Position, ReadAll,
-    RecordedEvent, limits,
+    ReadError, RecordedEvent, limits,
 };
 use gesta_file::{FolderReader, OpenError};
 use gesta_postgres::PostgresStore;
 
 use super::{
     place::Place,
-    target::{Target, connected, is_free},
+    target::{AGAIN, TRIES, Target, connected, is_free},
 };
 use crate::exit::{Exit, Failure};
 
@@ -98,18 +98,7 @@ impl Source {
     pub(super) async fn read(&self, after: Position, up_to: Position) -> Result<Vec<RecordedEvent>, Failure> {
         let mut events = match self {
             Self::Folder(reader) => blocking(reader, move |reader| reader.read(after, RUN)).await?,
-            Self::Database(store) => {
-                let read = ReadAll::of(Filter::everything()).after(after).up_to(up_to).limit(RUN);
-                let mut stream = store.read_all(read);
-                let (mut events, mut bytes) = (Vec::new(), 0);
-                while bytes < limits::BATCH_BYTES
-                    && let Some(event) = stream.try_next().await?
-                {
-                    bytes += event.data.len() + event.metadata.len();
-                    events.push(event);
-                }
-                events
-            }
+            Self::Database(store) => from_database(store, after, up_to).await?,
         };
         events.truncate(events.partition_point(|event| event.position <= up_to));
         Ok(events)
@@ -156,13 +145,48 @@ impl Source {
     }
 }
 
+/// The next events of a database; waits while it is away.
+async fn from_database(
+    store: &PostgresStore,
+    after: Position,
+    up_to: Position,
+) -> Result<Vec<RecordedEvent>, Failure> {
+    let mut tries = 1;
+    loop {
+        match page(store, after, up_to).await {
+            Err(ReadError::Unavailable { .. }) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+            }
+            read => return Ok(read?),
+        }
+    }
+}
+
+async fn page(
+    store: &PostgresStore,
+    after: Position,
+    up_to: Position,
+) -> Result<Vec<RecordedEvent>, ReadError> {
+    let read = ReadAll::of(Filter::everything()).after(after).up_to(up_to).limit(RUN);
+    let mut stream = store.read_all(read);
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while bytes < limits::BATCH_BYTES
+        && let Some(event) = stream.try_next().await?
+    {
+        bytes += event.data.len() + event.metadata.len();
+        events.push(event);
+    }
+    Ok(events)
+}
+
 fn locked(reader: &Mutex<FolderReader>) -> std::sync::MutexGuard<'_, FolderReader> {
     reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn blocking<T: Send + 'static>(
     reader: &Arc<Mutex<FolderReader>>,
-    work: impl FnOnce(&mut FolderReader) -> Result<T, gesta_core::ReadError> + Send + 'static,
+    work: impl FnOnce(&mut FolderReader) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, Failure> {
     let reader = reader.clone();
     let done = tokio::task::spawn_blocking(move || work(&mut locked(&reader))).await;

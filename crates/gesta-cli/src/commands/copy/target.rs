@@ -15,9 +15,9 @@ use crate::exit::{Exit, Failure};
 
 /// The name under which this command shows among the sessions of a database.
 const SESSION: &str = "gesta-copy";
-/// A busy store is asked again after this, so often: half a minute in all.
-const AGAIN: Duration = Duration::from_millis(250);
-const TRIES: usize = 120;
+/// A store that is busy or away is asked again after this, so often: half a minute at least.
+pub(super) const AGAIN: Duration = Duration::from_millis(250);
+pub(super) const TRIES: usize = 120;
 /// Sessions are given two seconds to end.
 const LINGER: usize = 8;
 
@@ -72,8 +72,9 @@ impl Target {
         Ok(found.try_next().await?)
     }
 
-    /// Appends a run; waits while the store is busy.
+    /// Appends a run; waits while the store is busy or away, and finds out what became of a run that nobody answered.
     pub(super) async fn append(&self, run: Vec<RecordedEvent>) -> Result<Position, Failure> {
+        let last = run.last().map_or(Position::START, |last| last.position);
         let mut tries = 1;
         loop {
             let appended = match self {
@@ -81,9 +82,15 @@ impl Target {
                 Self::Database(store) => store.append_recorded(run.clone()).await,
             };
             match appended {
-                Err(CopyError::Refused(AppendError::Busy { .. })) if tries < TRIES => {
+                Err(CopyError::Refused(AppendError::Busy { .. } | AppendError::Unknown { .. }))
+                    if tries < TRIES =>
+                {
                     tries += 1;
                     tokio::time::sleep(AGAIN).await;
+                    // A run is there as a whole or not at all.
+                    if self.head().await.is_ok_and(|(head, _)| head == last) {
+                        return Ok(last);
+                    }
                 }
                 done => return done.map_err(refused),
             }
