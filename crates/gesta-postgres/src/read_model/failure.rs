@@ -23,9 +23,10 @@ pub(super) fn sort(sql: &str, is_query: bool, error: &Error) -> Failure {
     let (code, reason) = (said.code().code(), said.message().to_owned());
     let told = match code {
         "40001" | "40P01" => return Failure::TakenBack(reason),
-        "55P03" => {
-            return Failure::TakenBack(format!("{reason}: another session has a lock on the read model"));
-        }
+        // It was waited for; whoever asks comes again later, and lets queries through meanwhile.
+        "55P03" => ReadModelError::Unavailable {
+            reason: format!("{reason}: another session looks at the read model"),
+        },
         "42P01" => missing(sql, said),
         "42501" => {
             ReadModelError::Unavailable { reason: format!("{reason}: grant it to the user of the store") }

@@ -22,6 +22,7 @@ mod exactly_once;
 mod failures;
 mod fencing;
 mod generations;
+mod held;
 mod moved;
 mod place;
 mod replay;
@@ -85,6 +86,25 @@ place::on_each_store! {
         a_rebuild_elsewhere_is_what_runs_here_afterwards
         many_beginnings_at_once_count_each_event_once
         no_reader_goes_back_when_another_process_is_told_to_rebuild
+    }
+}
+
+/// The log in a folder, the rows and their checkpoints in a database (P7-57).
+mod with_rows_apart {
+    use super::place::{Place, on_each_store};
+
+    on_each_store! { @ Place::apart;
+        tasks exactly_once {
+            every_event_counts_once_over_restarts
+            a_stop_at_any_moment_repeats_nothing
+            a_handler_runs_beside_and_a_reset_gives_it_every_event_again
+            a_pause_survives_a_restart
+        }
+        tasks generations {
+            readers_see_no_gap_while_it_is_rebuilt
+            an_interrupted_rebuild_goes_on_and_shows_how_far_it_is
+            a_changed_projection_is_rebuilt_at_the_next_start_and_answers_meanwhile
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 /// A store of the other kind, empty.
 async fn elsewhere(from: &Place) -> Place {
     let other = match from {
-        Place::Folder(_) => Place::database,
+        Place::Folder(_) | Place::Apart(..) => Place::database,
         Place::Database(_) => Place::folder,
     };
     tokio::task::spawn_blocking(other).await.expect("made")
@@ -20,7 +20,7 @@ async fn copy(from: &Opened, to: &Opened) {
     let everything = ReadAll::of(Filter::everything());
     let events: Vec<RecordedEvent> = from.log().read_all(everything).try_collect().await.expect("reads");
     let copied = match to {
-        Opened::File(store) => store.append_recorded(events).await,
+        Opened::File(store) | Opened::Apart(store, _) => store.append_recorded(events).await,
         Opened::Postgres(store) => store.append_recorded(events).await,
     };
     copied.expect("an empty store takes them");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gesta_core::{CheckpointStore, EventStore, read_model::ReadModelStore};
 use gesta_file::{FileStore, Options};
-use gesta_postgres::PostgresStore;
+use gesta_postgres::{PostgresStore, ReadModels};
 use tempfile::TempDir;
 
 use crate::database::{self, Database};
@@ -15,6 +15,8 @@ use crate::database::{self, Database};
 pub(crate) enum Place {
     Folder(Arc<TempDir>),
     Database(Arc<Database>),
+    /// The log in a folder, the rows in a database of their own.
+    Apart(Arc<TempDir>, Arc<Database>),
 }
 
 /// An open store.
@@ -22,6 +24,7 @@ pub(crate) enum Place {
 pub(crate) enum Opened {
     File(FileStore),
     Postgres(PostgresStore),
+    Apart(FileStore, Arc<dyn ReadModelStore>),
 }
 
 impl Place {
@@ -33,11 +36,21 @@ impl Place {
         Self::Database(Arc::new(runtime().block_on(database::database())))
     }
 
+    pub(crate) fn apart() -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        Self::Apart(folder, Arc::new(runtime().block_on(database::database())))
+    }
+
     pub(crate) async fn open(&self) -> Opened {
+        let open = |folder: &TempDir| {
+            FileStore::open(folder.path(), Options::default().without_sync()).expect("opens")
+        };
         match self {
-            Self::Folder(folder) => Opened::File(
-                FileStore::open(folder.path(), Options::default().without_sync()).expect("opens"),
-            ),
+            Self::Folder(folder) => Opened::File(open(folder)),
+            Self::Apart(folder, database) => {
+                let rows = ReadModels::connect(&database.url(), gesta_postgres::Options::default()).await;
+                Opened::Apart(open(folder), Arc::new(rows.expect("connects")))
+            }
             Self::Database(database) => Opened::Postgres(database.store().await),
         }
     }
@@ -46,14 +59,14 @@ impl Place {
 impl Opened {
     pub(crate) fn log(&self) -> Arc<dyn EventStore> {
         match self {
-            Self::File(store) => Arc::new(store.clone()),
+            Self::File(store) | Self::Apart(store, _) => Arc::new(store.clone()),
             Self::Postgres(store) => Arc::new(store.clone()),
         }
     }
 
     pub(crate) fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
         match self {
-            Self::File(store) => store.checkpoints(),
+            Self::File(store) | Self::Apart(store, _) => store.checkpoints(),
             Self::Postgres(store) => store.checkpoints(),
         }
     }
@@ -61,13 +74,14 @@ impl Opened {
     pub(crate) fn read_models(&self) -> Arc<dyn ReadModelStore> {
         match self {
             Self::File(store) => store.read_models(),
+            Self::Apart(_, read_models) => read_models.clone(),
             Self::Postgres(store) => store.read_models(),
         }
     }
 
     pub(crate) async fn close(&self) {
         match self {
-            Self::File(store) => store.close().await,
+            Self::File(store) | Self::Apart(store, _) => store.close().await,
             Self::Postgres(store) => store.close().await,
         }
     }
@@ -83,7 +97,7 @@ pub(crate) fn run<'a>(test: impl Future<Output = ()> + Send + 'a) {
     runtime().block_on(test);
 }
 
-/// Each test of a list on each store; those of `threads` make runtimes of their own.
+/// Each test of a list on each store, and those of tasks with the rows in a database of their own; those of `threads` make runtimes of their own.
 macro_rules! on_each_store {
     ($($kind:ident $module:ident { $($test:ident)* })*) => {
         mod on_files {
