@@ -69,10 +69,13 @@ impl Loop {
     }
 
     pub(super) async fn run(self) {
-        let mut delays = backoff::delays(self.options());
+        let (mut delays, mut claimed) = (backoff::delays(self.options()), None);
         let reason = loop {
             let Some((mut lease, checkpoint)) = self.claim().await else { break None };
-            let since = Instant::now();
+            if claimed.as_ref() != Some(&checkpoint) {
+                delays = backoff::delays(self.options());
+                claimed = Some(checkpoint.clone());
+            }
             self.report(|status| status.epoch = lease.epoch);
             let done = Box::pin(self.go_on(&mut lease, checkpoint)).await;
             lease.release().await;
@@ -83,10 +86,7 @@ impl Loop {
                 Done::Lost(Lost(reason)) => {
                     self.failed(&reason);
                     self.report(|status| status.state = ProcessorState::Waiting { reason });
-                    if since.elapsed() > self.options().lease {
-                        delays = backoff::delays(self.options());
-                    }
-                    // Two that take the checkpoint from each other must not do so as fast as they can.
+                    // Two that take the checkpoint from each other must not do so as fast as they can, unless they get on.
                     let delay = delays.next().unwrap_or(self.options().longest_delay);
                     if self.stops_within(delay).await {
                         break None;
