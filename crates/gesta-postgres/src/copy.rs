@@ -48,8 +48,10 @@ impl CopyTarget for PostgresStore {
                 Ok(last.position)
             }
             Err(error) => {
+                // A statement may fail before the one that ends the transaction is sent.
+                let is_over = client.batch_execute("ROLLBACK").await.is_ok();
                 let refusal = refused(client, &error, &events, after).await;
-                if matches!(refusal, CopyError::Refused(AppendError::Unknown { .. })) {
+                if !is_over {
                     drop(deadpool_postgres::Object::take(connection));
                 }
                 Err(refusal)

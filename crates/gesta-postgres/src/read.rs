@@ -54,7 +54,13 @@ pub(crate) async fn page(
                 drop(deadpool_postgres::Object::take(client));
                 shared.pool.retain(|_, _| false);
             }
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => {
+                // It may have failed before the end of the transaction was sent: whoever comes next must not be in it.
+                if client.batch_execute("ROLLBACK").await.is_err() {
+                    drop(deadpool_postgres::Object::take(client));
+                }
+                return Err(unreadable(&error));
+            }
         }
     }
 }
