@@ -3,7 +3,10 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -143,15 +146,20 @@ pub(crate) fn folder() -> TempDir {
     folder
 }
 
-/// A program of PostgreSQL, or another, as the user that the server runs as: it refuses to run as root.
+/// A program of PostgreSQL, or another, as the user that the server runs as: it refuses to run as root. It is the
+/// process itself and nothing stands before it, so that ending it ends the program.
 pub(crate) fn as_its_user(name: &str) -> Command {
-    let program = if name.contains('/') { name.into() } else { programs().join(name) };
-    let mut command = if is_root() { Command::new("runuser") } else { Command::new(&program) };
+    let mut command = Command::new(if name.contains('/') { name.into() } else { programs().join(name) });
     if is_root() {
-        command.args(["-u", "postgres", "--"]).arg(program);
+        let home = its_home();
+        command.uid(home.uid()).gid(home.gid());
     }
     command.current_dir("/").stdin(Stdio::null());
     command
+}
+
+fn its_home() -> fs::Metadata {
+    fs::metadata("/var/lib/postgresql").expect("the home of the user postgres: apt-get install -y postgresql")
 }
 
 fn run(command: &mut Command) {
@@ -166,7 +174,7 @@ fn is_root() -> bool {
 /// Hands a file of root's to the server's user.
 pub(crate) fn give(path: &Path) {
     if is_root() {
-        let home = fs::metadata("/var/lib/postgresql").expect("the home of the user postgres");
+        let home = its_home();
         chown(path, Some(home.uid()), Some(home.gid())).expect("root may give files away");
     }
 }
