@@ -83,6 +83,7 @@ place::on_each_store! {
     threads shared {
         another_process_shows_it_and_goes_on_when_its_owner_is_killed
         a_pause_holds_in_the_process_that_takes_over
+        what_was_changed_unseen_is_not_run
         a_rebuild_elsewhere_is_what_runs_here_afterwards
         many_beginnings_at_once_count_each_event_once
         no_reader_goes_back_when_another_process_is_told_to_rebuild

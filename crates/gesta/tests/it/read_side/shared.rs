@@ -40,6 +40,11 @@ struct Process {
 impl Process {
     /// Starts, or only follows what others run.
     fn on(shared: &Shared, owner: &str, starts: bool) -> Self {
+        Self::looking(shared, owner, starts, LOOK)
+    }
+
+    /// The same with a look at what others do every so often.
+    fn looking(shared: &Shared, owner: &str, starts: bool, every: Duration) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runs");
         let store = runtime.block_on(shared.open());
@@ -49,7 +54,7 @@ impl Process {
         let following = runtime.block_on(async {
             let options = ProcessorOptions { lease: LEASE, ..quick() };
             processors.add_projection(Tallies(Knobs::default()), options).await.expect("adds");
-            let following = processors.follow(LOOK);
+            let following = processors.follow(every);
             if starts {
                 processors.start_all().await.expect("starts");
             }
@@ -155,6 +160,24 @@ pub(crate) fn another_process_shows_it_and_goes_on_when_its_owner_is_killed(on: 
     assert_eq!(two.runs().owner, None);
     assert_eq!(tallied(&two), 15);
     idle.until("seen again", |info| info.owner.as_deref() == Some("two"));
+}
+
+/// A process that has not yet seen what another one was told claims nothing.
+pub(crate) fn what_was_changed_unseen_is_not_run(on: Place) {
+    let store = Shared::new(on);
+    let one = Process::on(&store, "one", true);
+    one.runs();
+    let two = Process::looking(&store, "two", true, Duration::from_secs(3_600));
+    let position = appended(&one, 3);
+    two.wait(position);
+    one.block_on(one.processors.pause("tally")).expect("paused");
+    drop(one);
+    appended(&two, 2);
+    // It asks for the claim three times within a lease.
+    let began = std::time::Instant::now();
+    while began.elapsed() < LEASE {
+        assert_eq!(tallied(&two), 3, "it was told to pause");
+    }
 }
 
 /// What one process is told holds for whichever runs it next.
