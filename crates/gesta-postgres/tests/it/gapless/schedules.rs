@@ -28,10 +28,11 @@ impl Stage {
         append
     }
 
-    /// Until the append waits for the session by hand, or is done.
+    /// Until the append waits for the session by hand, at the lock or at a key, or is done. What it waits for at its commit,
+    /// because others notify, is something else.
     async fn until_waiting(&self, append: &JoinHandle<Result<(), AppendError>>) {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                   AND application_name = 'gesta' AND wait_event_type = 'Lock'";
+                   AND application_name = 'gesta' AND wait_event IN ('advisory', 'transactionid')";
         let waits = async {
             while !append.is_finished()
                 && self.look.query_one(sql, &[]).await.expect("asked").get::<_, i64>(0) == 0
