@@ -15,7 +15,7 @@ mod streams;
 mod view;
 mod writer;
 
-pub(crate) use writer::Writer;
+pub(crate) use writer::{BEGIN, Writer};
 
 /// Most appends that wait.
 const WAITING: usize = 16_384;

@@ -65,7 +65,7 @@ async fn transaction(client: &Client, columns: &Columns<'_>, after: i64) -> Resu
     let values = columns.values(&after);
     tokio::try_join!(
         biased;
-        client.batch_execute("BEGIN"),
+        client.batch_execute(append::BEGIN),
         client.query_typed("SELECT set_config('statement_timeout', $1, true)", &[(&PATIENCE, Type::TEXT)]),
         client.query_typed(APPEND, &values),
         client.batch_execute("COMMIT"),

@@ -21,11 +21,11 @@ pub(crate) struct Promise {
 
 /// Asks the server; refuses one that cannot serve.
 pub(crate) async fn probe(client: &Client, place: &str) -> Result<Promise, ConnectError> {
-    let asked = "SELECT current_setting('server_version'), current_setting('server_version_num')::int,
-        pg_is_in_recovery(), current_setting('server_encoding'), current_setting('fsync'),
-        current_setting('synchronous_commit'), current_setting('full_page_writes'),
-        current_setting('default_transaction_isolation')";
-    let row = client.query_typed(asked, &[]).await.map_err(|error| ConnectError::of(place, &error))?;
+    let asked = format!(
+        "SELECT current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery(),
+         current_setting('server_encoding'), {SETTINGS}, current_setting('default_transaction_isolation')"
+    );
+    let row = client.query_typed(&asked, &[]).await.map_err(|error| ConnectError::of(place, &error))?;
     let row =
         row.first().ok_or_else(|| ConnectError::Other { place: place.into(), reason: "no answer".into() })?;
     if row.get::<_, i32>(1) < OLDEST {
@@ -38,12 +38,26 @@ pub(crate) async fn probe(client: &Client, place: &str) -> Result<Promise, Conne
     if encoding != "UTF8" {
         return Err(ConnectError::Encoding { found: encoding });
     }
-    let settings = [("fsync", 4), ("synchronous_commit", 5), ("full_page_writes", 6)];
-    let lowered: Vec<_> = settings
-        .into_iter()
-        .filter(|(_, at)| row.get::<_, &str>(*at) == "off")
-        .map(|(name, _)| format!("{name}=off"))
-        .collect();
-    let durability = if lowered.is_empty() { DurabilityClass::Synced } else { DurabilityClass::Buffered };
-    Ok(Promise { durability, lowered, autocommit: row.get::<_, &str>(7) == "read committed" })
+    let mut promise = Promise {
+        durability: DurabilityClass::Synced,
+        lowered: Vec::new(),
+        autocommit: row.get::<_, &str>(7) == "read committed",
+    };
+    promise.go_by([4, 5, 6].map(|at| row.get(at)));
+    Ok(promise)
+}
+
+/// The settings that a commit's worth depends on, as columns of a query.
+pub(crate) const SETTINGS: &str =
+    "current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')";
+
+impl Promise {
+    /// What it is worth with these [`SETTINGS`].
+    pub(crate) fn go_by(&mut self, settings: [&str; 3]) {
+        let names = ["fsync", "synchronous_commit", "full_page_writes"];
+        let off = names.into_iter().zip(settings).filter(|(_, value)| *value == "off");
+        self.lowered = off.map(|(name, _)| format!("{name}=off")).collect();
+        self.durability =
+            if self.lowered.is_empty() { DurabilityClass::Synced } else { DurabilityClass::Buffered };
+    }
 }

@@ -1,11 +1,16 @@
 //! Hearing that the head has moved: notifications, and a look now and then behind them.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
 use crate::{
+    probe::SETTINGS,
     read,
     store::{Shared, position},
 };
@@ -36,9 +41,18 @@ async fn look(shared: &Shared) {
 }
 
 async fn look_once(shared: &Shared) {
-    let asked = "SELECT coalesce(max(position), 0) FROM gesta.events";
-    match read::page(shared, None, asked, &[]).await {
-        Ok(rows) => shared.heard(rows.first().map_or(position(0), |row| position(row.get(0)))),
+    // A setting may be changed under a running server; what is answered then says so.
+    let asked = format!("SELECT (SELECT coalesce(max(position), 0) FROM gesta.events), {SETTINGS}");
+    match read::page(shared, None, &asked, &[]).await {
+        Ok(rows) => {
+            let Some(row) = rows.first() else { return };
+            shared
+                .promise
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .go_by([1, 2, 3].map(|at| row.get(at)));
+            shared.heard(position(row.get(0)));
+        }
         // It is tried again; readers are told by their own reads.
         Err(error) => shared.noticed(Some(error.to_string())),
     }

@@ -36,6 +36,8 @@ impl Streams {
                     ExpectedVersion::Any => Stand::Anywhere,
                     ExpectedVersion::Exists => Stand::Begun,
                     ExpectedVersion::NoStream => Stand::At(0),
+                    // No stream is there; the database will say so.
+                    ExpectedVersion::Exact(version) if BEHIND <= version.get() => return None,
                     ExpectedVersion::Exact(version) => Stand::At(version.get()),
                 };
                 match streams.numbers.get(&key).map(|number| streams.stands[*number]) {

@@ -27,12 +27,11 @@ use crate::{
 /// First and longest wait before a connection is tried again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// Takes the lock of the log, and sees to it that a process that stops meanwhile loses it.
-const BEGIN: &str = "SELECT gesta.lock_log(), set_config('idle_in_transaction_session_timeout', '10000', true), \
-     set_config('statement_timeout', '30000', true)";
 const APPEND: &str = "SELECT after, recorded_at, stood \
      FROM gesta.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-const COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// Begins a transaction that ends, with the lock it may take, if this process stops in the middle of it.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL statement_timeout = '30s'";
 
 /// Why a try came to nothing.
 struct Failed {
@@ -116,7 +115,9 @@ impl Writer {
         let done = transaction(client, &self.shared, group).await;
         if let Err(Failed { sort: Sort::Busy | Sort::Unusable, .. }) = &done {
             // What is pending of the transaction is over; a connection that cannot even do this is replaced.
-            if client.batch_execute("ROLLBACK").await.is_err() {
+            let rolled_back = client.batch_execute("ROLLBACK").await.is_ok();
+            // A setting of the server may have changed: the next connection asks again what it promises.
+            if !rolled_back || matches!(done, Err(Failed { sort: Sort::Unusable, .. })) {
                 self.client = None;
             }
         }
@@ -176,8 +177,8 @@ async fn look(client: &Client, group: &mut Group) -> Result<(Streams, bool), Fai
         let known = format!("SELECT {COLUMNS} FROM gesta.events_by_id($1, $2)");
         let (_, _, versions, known) = tokio::try_join!(
             biased;
-            client.batch_execute(COMMITTED),
-            client.query_typed(BEGIN, &[]),
+            client.batch_execute(BEGIN),
+            client.query_typed("SELECT gesta.lock_log()", &[]),
             client.query_typed("SELECT gesta.stream_versions($1, $2)", &named),
             client.query_typed(&known, &ids),
         )?;
@@ -220,7 +221,7 @@ async fn append(
     values.extend(columns.values());
     let begin = async {
         if ending == Ending::Around {
-            client.batch_execute(COMMITTED).await.map_err(Failed::from)
+            client.batch_execute(BEGIN).await.map_err(Failed::from)
         } else {
             Ok(())
         }
