@@ -20,6 +20,9 @@ CREATE TABLE gesta.checkpoints (
     state bytea NOT NULL,
     -- Which commit of rows wrote it, so that one whose answer was lost can be told from one that was not made.
     token uuid,
+    -- Which process wrote it, and the number of that write: a save it sent before, and that comes late, changes nothing.
+    writer uuid,
+    write_number bigint,
     PRIMARY KEY (tenant, name)
 ) WITH (fillfactor = 50);
 

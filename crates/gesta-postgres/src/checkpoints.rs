@@ -1,6 +1,12 @@
 //! Checkpoints, and leases by the clock of the database server.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,10 +14,12 @@ use gesta_core::{
     Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch, Holder,
 };
 use tokio_postgres::{Row, types::Type};
+use uuid::Uuid;
 
 use crate::{
     database::Database,
     flight::{self, Sent},
+    read::Values,
     read_model::ReadModels,
     store::{bound, position},
 };
@@ -76,7 +84,10 @@ impl CheckpointStore for ReadModels {
         saved: Checkpoint,
     ) -> Result<(), CheckpointError> {
         too_large(&saved)?;
-        let rows = self.record(include_str!("sql/save_checkpoint.sql"), key, under, &saved).await?;
+        let Write { writer, number } = Write::next();
+        let numbered = [(&writer as _, Type::UUID), (&number as _, Type::INT8)];
+        let sql = include_str!("sql/save_checkpoint.sql");
+        let rows = self.record(sql, key, under, &saved, &numbered).await?;
         let current = rows.first().map_or(Epoch(0), |row| epoch(row.get(0)));
         if current == under {
             return Ok(());
@@ -115,7 +126,8 @@ impl CheckpointStore for ReadModels {
         too_large(&record.saved)?;
         let CheckpointRecord { key, epoch, saved } = record;
         for _ in 0..TRIES {
-            let adopted = self.record(include_str!("sql/adopt_checkpoint.sql"), &key, epoch, &saved).await?;
+            let sql = include_str!("sql/adopt_checkpoint.sql");
+            let adopted = self.record(sql, &key, epoch, &saved, &[]).await?;
             if !adopted.is_empty() {
                 return Ok(());
             }
@@ -128,24 +140,42 @@ impl CheckpointStore for ReadModels {
 }
 
 impl ReadModels {
-    /// Runs a statement about a checkpoint: its key, an epoch, its position, its state.
+    /// Runs a statement about a checkpoint: its key, an epoch, its position, its state, and what else there is.
     async fn record(
         &self,
         sql: &str,
         key: &CheckpointKey,
         epoch: Epoch,
         saved: &Checkpoint,
+        more: &Values<'_>,
     ) -> Result<Vec<Row>, CheckpointError> {
         let (tenant, name) = (key.tenant.as_str(), key.name.as_str());
         let (epoch, position, state) = (bound(epoch.0), bound(saved.position.get()), &saved.state[..]);
-        let values = [
+        let mut values: Vec<_> = vec![
             (&tenant as _, Type::TEXT),
             (&name as _, Type::TEXT),
             (&epoch as _, Type::INT8),
             (&position as _, Type::INT8),
             (&state as _, Type::BYTEA),
         ];
+        values.extend_from_slice(more);
         self.database().rows(sql, &values).await.map_err(unavailable)
+    }
+}
+
+/// Which write of a checkpoint it is. A statement that was given up may still reach the database, behind later ones: of
+/// two writes of one process the one with the lower number is the older, whatever they say.
+pub(crate) struct Write {
+    /// This process.
+    pub(crate) writer: Uuid,
+    pub(crate) number: i64,
+}
+
+impl Write {
+    pub(crate) fn next() -> Self {
+        static WRITER: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
+        static NUMBER: AtomicI64 = AtomicI64::new(1);
+        Self { writer: *WRITER, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{TRIES, bind, failure, failure::Failure, guard};
 use crate::{
-    checkpoints::{epoch, too_large},
+    checkpoints::{Write, epoch, too_large},
     database::Database,
     flight::{self, Sent},
     store::{bound, position},
@@ -53,6 +53,7 @@ struct Prepared<'a> {
     changes_tables: bool,
     /// Tells this commit from all others.
     token: Uuid,
+    write: Write,
 }
 
 impl<'a> Prepared<'a> {
@@ -64,7 +65,7 @@ impl<'a> Prepared<'a> {
             changes_tables |= known.changes_tables;
             values.push(bind::all(statement, &known.placeholders)?);
         }
-        Ok(Self { commit, values, changes_tables, token: Uuid::new_v4() })
+        Ok(Self { commit, values, changes_tables, token: Uuid::new_v4(), write: Write::next() })
     }
 
     /// Sends all of it at once, its end included, so that the server never waits for this process in the middle: one that
@@ -86,6 +87,8 @@ impl<'a> Prepared<'a> {
             (&position as _, Type::INT8),
             (&state as _, Type::BYTEA),
             (&self.token as _, Type::UUID),
+            (&self.write.writer as _, Type::UUID),
+            (&self.write.number as _, Type::INT8),
         ];
         let plain = |sql: &'static str| -> Sent<'_, ()> { Box::pin(client.batch_execute(sql)) };
         let mut sent = vec![plain(include_str!("../sql/begin_commit.sql"))];

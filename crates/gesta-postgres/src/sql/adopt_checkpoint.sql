@@ -14,5 +14,5 @@ WITH durable AS (
 INSERT INTO gesta.checkpoints (tenant, name, position, state)
 SELECT tenant, name, $4, $5 FROM freed
 ON CONFLICT (tenant, name) DO UPDATE
-SET position = excluded.position, state = excluded.state, token = NULL
+SET position = excluded.position, state = excluded.state, token = NULL, writer = NULL, write_number = NULL
 RETURNING position

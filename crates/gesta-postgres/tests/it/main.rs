@@ -4,6 +4,7 @@ mod cluster;
 mod encrypted;
 mod gapless;
 mod groups;
+mod late_saves;
 mod laws;
 mod outcomes;
 mod pooler;
