@@ -26,13 +26,17 @@ use crate::{
     runners::Runners,
 };
 
+mod watch;
+
+use watch::{Watch, Watched};
+
 /// Says of a request which process has passed it on.
 pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("gesta-forwarded-by");
 
 /// How long a connection to another process may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How often it is looked whether a process that does not answer is still the owner.
-const LOOK: Duration = Duration::from_secs(1);
+/// When to come back to a group or processor that nobody runs yet.
+const SOON: Duration = Duration::from_secs(1);
 /// How long an idle connection is kept; shorter than a server keeps it.
 const KEPT: Duration = Duration::from_secs(30);
 /// The longest a client is told to wait for a lease to end.
@@ -67,7 +71,7 @@ pub(crate) enum Whose {
 pub(crate) struct Forwarder {
     client: Client<HttpConnector, Body>,
     own: String,
-    checkpoints: Arc<dyn CheckpointStore>,
+    watch: Watch,
     runners: Arc<Runners>,
 }
 
@@ -106,7 +110,7 @@ impl Forwarder {
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(KEPT).build(connector);
-        Arc::new(Self { client, own: own.to_string(), checkpoints, runners })
+        Arc::new(Self { client, own: own.to_string(), watch: Watch::new(checkpoints), runners })
     }
 
     /// What the owner answers to a request for this path in the name of whoever sent these headers; `None` if it does not
@@ -125,13 +129,14 @@ impl Forwarder {
 
     async fn pass_on(&self, came: Came, whose: Whose) -> Result<Response, Failure> {
         let (key, owner, remaining) = match whose {
-            Whose::Held { key, owner, remaining } => (Some(key), owner, remaining),
+            Whose::Held { key, owner, remaining } => (key, owner, remaining),
             Whose::Nobodys => {
                 let path = came.parts.uri.path();
-                let owner = self.runners.for_(path).await.ok_or_else(|| {
-                    unreachable("no process with the role processors is there: start one (GESTA_ROLES)", LOOK)
+                // It is asked for as long as it has its place among those that take what nobody runs.
+                let (place, owner) = self.runners.for_(path).await.ok_or_else(|| {
+                    unreachable("no process with the role processors is there: start one (GESTA_ROLES)", SOON)
                 })?;
-                (None, owner, LOOK)
+                (place, owner, SOON)
             }
         };
         if owner == self.own {
@@ -151,12 +156,13 @@ impl Forwarder {
             )
         })?;
         let request = self.request(came, address).ok_or_else(silent)?;
+        let lost = self.watch.loses(&key, &owner);
         let replied = tokio::select! {
             replied = self.client.request(request) => replied,
-            () = self.loses(key.as_ref(), &owner) => return Err(silent()),
+            () = lost.clone() => return Err(silent()),
         };
         match replied {
-            Ok(reply) => Ok(handed_back(reply)),
+            Ok(reply) => Ok(handed_back(reply.map(|body| Watched::new(Body::new(body), lost)))),
             Err(error) => {
                 tracing::warn!(owner, error = %told(&error), "the process that runs it does not answer");
                 Err(silent())
@@ -175,21 +181,6 @@ impl Forwarder {
         request.headers_mut().insert(FORWARDED, HeaderValue::from_str(&self.own).ok()?);
         Some(request)
     }
-
-    /// Done when somebody else, or nobody, has what this owner had: an answer is then not worth waiting for. A process
-    /// that stands still keeps its connections open for ever.
-    async fn loses(&self, key: Option<&CheckpointKey>, owner: &str) {
-        let Some(key) = key else { return std::future::pending().await };
-        loop {
-            tokio::time::sleep(LOOK).await;
-            match self.checkpoints.holder(key).await {
-                Ok(Some(holder)) if holder.owner == owner => {}
-                Ok(_) => return,
-                // What cannot be looked at now has not changed for all anybody knows.
-                Err(_) => {}
-            }
-        }
-    }
 }
 
 fn unreachable(detail: impl Into<String>, remaining: Duration) -> Failure {
@@ -197,7 +188,7 @@ fn unreachable(detail: impl Into<String>, remaining: Duration) -> Failure {
 }
 
 /// The owner's reply, as it comes: a stream of events is handed on event by event.
-fn handed_back(reply: hyper::Response<hyper::body::Incoming>) -> Response {
+fn handed_back(reply: hyper::Response<Watched>) -> Response {
     let (mut parts, body) = reply.into_parts();
     let length = parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers = without_hop(parts.headers);

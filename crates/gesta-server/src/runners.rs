@@ -35,11 +35,14 @@ impl Runners {
         Arc::new(Self { checkpoints, own: own.to_string(), lease })
     }
 
-    /// One of them, the same for the same text while they stay the same.
-    pub(crate) async fn for_(&self, text: &str) -> Option<String> {
-        let looks = (0..PLACES).map(|number| async move { self.checkpoints.holder(&key(number)).await });
-        let there: Vec<String> =
-            join_all(looks).await.into_iter().filter_map(|held| Some(held.ok()??.owner)).collect();
+    /// One of them and its place, the same for the same text while they stay the same.
+    pub(crate) async fn for_(&self, text: &str) -> Option<(CheckpointKey, String)> {
+        let looks = (0..PLACES).map(|number| async move {
+            let place = key(number);
+            let holder = self.checkpoints.holder(&place).await.ok()??;
+            Some((place, holder.owner))
+        });
+        let there: Vec<_> = join_all(looks).await.into_iter().flatten().collect();
         let mut hasher = DefaultHasher::new();
         // The name of the group or processor, whatever is asked of it.
         text.split('/').take(5).for_each(|part| part.hash(&mut hasher));

@@ -52,6 +52,8 @@ on_every_store! {
     what_is_published_at_one_is_consumed_at_the_other_and_a_group_runs_in_one_place
     what_a_member_asks_for_at_one_holds_at_the_other
     a_group_is_followed_through_another_server
+    a_stream_that_is_passed_on_ends_when_its_owner_stands_still
+    a_stream_of_one_that_took_what_nobody_ran_ends_when_that_stands_still
     another_goes_on_when_the_owner_of_a_group_is_killed
     one_that_stood_still_for_its_lease_changes_nothing_and_passes_on_afterwards
     a_request_is_passed_on_once
@@ -160,6 +162,52 @@ async fn a_group_is_followed_through_another_server(open: Open) {
         seen.push_str(&String::from_utf8_lossy(frame.data_ref().expect("data")));
     }
     assert!(seen.contains("a-1"), "{seen}");
+}
+
+/// Follows the group, sees one event come, has its owner stand still, and reads until the stream ends.
+async fn follow_to_the_end(at: &Process, owner: &Process) {
+    let follow = async {
+        loop {
+            let path = "/api/v1/groups/g/stream?consumer=c";
+            let followed = at.respond(Method::GET, path, &[], String::new()).await;
+            // Whoever takes it may have to be known first.
+            if followed.status() != 503 {
+                return followed;
+            }
+        }
+    };
+    let followed = tokio::time::timeout(PATIENCE, follow).await.expect("it is answered");
+    assert_eq!(followed.headers()["content-type"], "text/event-stream");
+    let mut body = followed.into_body();
+    publish(at, "a-1").await;
+    let mut seen = String::new();
+    let mut still = None;
+    let to_the_end = async {
+        while let Some(frame) = body.frame().await {
+            seen.push_str(&String::from_utf8_lossy(frame.expect("unbroken").data_ref().expect("data")));
+            if still.is_none() && seen.contains("a-1") {
+                still = Some(owner.stand_still());
+            }
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, to_the_end).await;
+    assert!(still.is_some(), "nothing came: {seen}");
+    ended.expect("a stream does not outlive its owner");
+}
+
+async fn a_stream_that_is_passed_on_ends_when_its_owner_stands_still(open: Open) {
+    let (one, two, _) = two(&open);
+    create(&one).await;
+    one.post(PULL, &json!({"consumer": "c", "max": 1, "wait_ms": 0})).await.ok();
+    follow_to_the_end(&two, &one).await;
+}
+
+async fn a_stream_of_one_that_took_what_nobody_ran_ends_when_that_stands_still(open: Open) {
+    let handed = Handed::default();
+    let api = Process::start("api", &open, &handed, "api");
+    let worker = Process::start("worker", &open, &handed, "processors");
+    create(&api).await;
+    follow_to_the_end(&api, &worker).await;
 }
 
 async fn another_goes_on_when_the_owner_of_a_group_is_killed(open: Open) {
