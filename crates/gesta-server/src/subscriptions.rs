@@ -61,12 +61,20 @@ type Key = (Tenant, String);
 /// What the subscriptions of all groups ask.
 pub(crate) struct Subscriptions {
     store: Arc<dyn EventStore>,
-    known: RwLock<HashMap<Key, Arc<Known>>>,
+    kept: RwLock<Kept>,
+}
+
+/// What has been read of the log.
+#[derive(Default)]
+struct Kept {
+    known: HashMap<Key, Arc<Known>>,
+    /// How often something was forgotten. What began to be read before may be as old as that.
+    forgotten: u64,
 }
 
 impl Subscriptions {
     pub(crate) fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, known: RwLock::default() }
+        Self { store, kept: RwLock::default() }
     }
 
     /// What is known of a group; read from the log once. Fails when there is no such group.
@@ -77,13 +85,20 @@ impl Subscriptions {
         group: &str,
     ) -> Result<Arc<Known>, Failure> {
         let key = (tenant.clone(), group.to_owned());
-        if let Some(known) = self.known.read().expect("no holder of the lock panics").get(&key) {
-            return Ok(Arc::clone(known));
-        }
+        let forgotten = {
+            let kept = self.kept.read().expect("no holder of the lock panics");
+            if let Some(known) = kept.known.get(&key) {
+                return Ok(Arc::clone(known));
+            }
+            kept.forgotten
+        };
         let info = groups.info(tenant, group).await?;
         let members = self.load(tenant, group).await?;
         let known = Arc::new(Known { auto_ack: info.definition.auto_ack, members });
-        self.known.write().expect("no holder of the lock panics").insert(key, Arc::clone(&known));
+        let mut kept = self.kept.write().expect("no holder of the lock panics");
+        if kept.forgotten == forgotten {
+            kept.known.insert(key, Arc::clone(&known));
+        }
         Ok(known)
     }
 
@@ -121,11 +136,15 @@ impl Subscriptions {
     /// The next look reads the log again.
     pub(crate) fn forget(&self, tenant: &Tenant, group: &str) {
         let key = (tenant.clone(), group.to_owned());
-        self.known.write().expect("no holder of the lock panics").remove(&key);
+        let mut kept = self.kept.write().expect("no holder of the lock panics");
+        kept.known.remove(&key);
+        kept.forgotten += 1;
     }
 
     pub(crate) fn forget_all(&self) {
-        self.known.write().expect("no holder of the lock panics").clear();
+        let mut kept = self.kept.write().expect("no holder of the lock panics");
+        kept.known.clear();
+        kept.forgotten += 1;
     }
 
     async fn load(&self, tenant: &Tenant, group: &str) -> Result<HashMap<String, Settings>, Failure> {
@@ -150,4 +169,78 @@ fn stream_of(group: &str) -> Result<StreamId, Failure> {
     let text = format!("$subscription-{group}");
     text.parse()
         .map_err(|_| Failure::field(format!("illegal group name {group:?}: use A-Z a-z 0-9 . _ - : @ + = ~")))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::{StreamExt, stream};
+    use gesta::GroupDefinition;
+    use gesta_core::{
+        AppendError, Appended, Capabilities, EventStream, LogHead, MemoryCheckpoints, MemoryStore, ReadAll,
+        ReadError, SystemClock, Wakeups,
+    };
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Reads of one stream end only when they may.
+    #[derive(Default)]
+    struct Held {
+        store: MemoryStore,
+        read: Arc<Notify>,
+        may_end: Arc<Notify>,
+    }
+
+    #[async_trait]
+    impl EventStore for Held {
+        async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
+            self.store.append(batch).await
+        }
+        fn read_stream(&self, read: ReadStream) -> EventStream {
+            let (was_read, may_end) = (Arc::clone(&self.read), Arc::clone(&self.may_end));
+            let end = stream::once(async move {
+                was_read.notify_one();
+                may_end.notified().await;
+            });
+            self.store.read_stream(read).chain(end.filter_map(|()| async { None })).boxed()
+        }
+        fn read_all(&self, read: ReadAll) -> EventStream {
+            self.store.read_all(read)
+        }
+        async fn head(&self) -> Result<LogHead, ReadError> {
+            self.store.head().await
+        }
+        fn wakeups(&self) -> Wakeups {
+            self.store.wakeups()
+        }
+        fn capabilities(&self) -> Capabilities {
+            self.store.capabilities()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_while_it_is_read_is_read_again() {
+        let (tenant, log) = (Tenant::default(), Arc::new(Held::default()));
+        let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
+        let groups = Groups::open(store, checkpoints, Arc::new(SystemClock), "test".into()).await.unwrap();
+        groups.create(&tenant, "g", GroupDefinition::default()).await.unwrap();
+        let subscriptions = Subscriptions::new(Arc::clone(&log) as Arc<dyn EventStore>);
+
+        let changed = Settings { batch_size: 7, ..Settings::of("c") };
+        let change = async {
+            log.read.notified().await;
+            let event = NewEvent::json(SUBSCRIBED, &changed).unwrap();
+            subscriptions.append(&tenant, "g", event).await.unwrap();
+            log.may_end.notify_one();
+        };
+        let (before, ()) = tokio::join!(subscriptions.of(&groups, &tenant, "g"), change);
+        assert_eq!(before.unwrap().of("c"), Settings::of("c"), "it was read before the change");
+
+        for _ in 0..2 {
+            // At most once more: then it is known.
+            log.may_end.notify_one();
+            assert_eq!(subscriptions.of(&groups, &tenant, "g").await.unwrap().of("c"), changed);
+        }
+    }
 }
