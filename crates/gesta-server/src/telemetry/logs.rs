@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::json_lines::JsonLines;
 
@@ -26,7 +26,7 @@ const QUEUE: usize = 8192;
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Libraries whose news are no operator's; naming them in the filter makes them talk.
-const QUIET: &str = "fjall=warn,lsm_tree=warn";
+const QUIET: &str = "fjall=warn,lsm_tree=warn,tokio_postgres=warn";
 
 /// Why logs cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +65,7 @@ enum Line {
 /// Begins to log what `filter` lets through (`info`, or `info,gesta::request=warn` to log requests only when
 /// they fail). Once a process.
 pub fn begin(filter: &str) -> Result<Logs, LogsError> {
-    let wrong = |_| LogsError::Filter { given: filter.to_owned() };
-    let parsed = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(wrong)?;
+    let parsed = parsed(filter)?;
     let (lines, receiver) = sync_channel(QUEUE);
     let queue = Queue { lines, dropped: Arc::default() };
     let dropped = Arc::clone(&queue.dropped);
@@ -76,6 +75,15 @@ pub fn begin(filter: &str) -> Result<Logs, LogsError> {
     let subscriber = tracing_subscriber::registry().with(parsed).with(JsonLines(move |line| kept.put(line)));
     subscriber.try_init().map_err(|_| LogsError::Twice)?;
     Ok(Logs { queue, thread })
+}
+
+/// What is asked for; libraries are kept quiet where they would talk because everything is asked for.
+fn parsed(filter: &str) -> Result<EnvFilter, LogsError> {
+    let wrong = |_| LogsError::Filter { given: filter.to_owned() };
+    let mut for_all = filter.split(',').filter_map(|part| part.trim().parse::<LevelFilter>().ok());
+    let talkative = for_all.any(|level| level > LevelFilter::WARN);
+    let quiet = if talkative { QUIET } else { "" };
+    EnvFilter::try_new(format!("{quiet},{filter}")).map_err(wrong)
 }
 
 fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64, mut to: impl Write) {
@@ -122,6 +130,30 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_talks_only_when_it_is_named() {
+        let said_under = |filter: &str| {
+            let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+            let kept = Arc::clone(&said);
+            let layer = JsonLines(move |line| kept.lock().unwrap().push(String::from_utf8(line).unwrap()));
+            let subscriber = tracing_subscriber::registry().with(parsed(filter).unwrap()).with(layer);
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: "tokio_postgres::connection", "notice");
+                tracing::warn!(target: "tokio_postgres::connection", "warning");
+                tracing::info!(target: "gesta::request", "ours");
+            });
+            let lines = said.lock().unwrap().join("");
+            ["notice", "warning", "ours"].map(|text| lines.contains(text))
+        };
+        assert_eq!(said_under("info"), [false, true, true]);
+        assert_eq!(said_under("debug"), [false, true, true]);
+        assert_eq!(said_under("info,tokio_postgres=info"), [true, true, true]);
+        assert_eq!(said_under("error"), [false, false, false]);
+        assert_eq!(said_under("gesta=info"), [false, false, true]);
+        assert_eq!(said_under("error,tokio_postgres=info"), [true, true, false]);
+        assert_eq!(said_under("error,tokio_postgres=off"), [false, false, false]);
+    }
 
     #[test]
     fn a_full_queue_drops_lines_and_says_how_many() {
