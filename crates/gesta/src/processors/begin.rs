@@ -1,6 +1,8 @@
-//! Starts a processor where it was left.
+//! Starts a processor where it was left, or all over.
 
 use std::sync::Arc;
+
+use gesta_core::CheckpointError;
 
 use super::{
     ProcessorsError,
@@ -8,6 +10,9 @@ use super::{
     record::{Generation, Record},
 };
 use crate::projection::generation;
+
+/// How often a handler is begun anew against other processes that begin it.
+const TRIES: usize = 5;
 
 /// What is to be done about the generation at work.
 enum Course {
@@ -39,6 +44,33 @@ impl Entry {
         self.running().has_begun = true;
         self.changed();
         Ok(())
+    }
+
+    /// Begins a handler at the start again, with nothing left out.
+    ///
+    /// Others are kept from the checkpoint until both is done. Whoever began in between would hold events behind letters that
+    /// are then forgotten: nobody would come back to them.
+    pub(super) async fn start_over(&self) -> Result<(), ProcessorsError> {
+        let (checkpoints, key) = (self.checkpoints(), self.checkpoint_of(0));
+        let claim = || checkpoints.claim(&key, &self.ports.owner, self.options.lease);
+        for _ in 0..TRIES {
+            checkpoints.remove(&key).await?;
+            let epoch = match claim().await {
+                Ok(claimed) => claimed.epoch,
+                // Another process was faster: what it has begun is over with the next try.
+                Err(CheckpointError::Owned { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            self.forget_dead_letters().await?;
+            // Where that took longer than the lease, somebody may have begun all the same.
+            match claim().await {
+                Ok(claimed) if claimed.epoch == epoch => return Ok(checkpoints.release(&key, epoch).await?),
+                Ok(_) | Err(CheckpointError::Owned { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let reason = format!("other processes begin {} again and again: try again", self.name);
+        Err(ProcessorsError::Unavailable { reason })
     }
 
     async fn begin_projection(self: &Arc<Self>, definition: &Definition) -> Result<(), ProcessorsError> {

@@ -136,8 +136,7 @@ impl Entry {
         self.stop_at_work().await;
         let given_up = self.stop_building().await;
         let Work::Projection(definition) = &self.work else {
-            self.checkpoints().remove(&self.checkpoint_of(0)).await?;
-            self.forget_dead_letters().await?;
+            self.start_over().await?;
             return self.begin_in_turn().await;
         };
         let (old, record) = self
@@ -353,6 +352,15 @@ impl Entry {
                 Ok((old, statements))
             })
             .await?;
+        if record.number() != number {
+            // Another process has given it up: what is recorded holds from the next look at it.
+            tracing::info!(
+                processor = self.name,
+                generation = number,
+                "a rebuilt read model was given up elsewhere"
+            );
+            return Ok(());
+        }
         let replaced = {
             let mut running = self.running();
             running.record = record;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
-use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, ReadAll, Timestamp};
+use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, ReadAll, ReadError, Timestamp};
 use tokio::task::JoinHandle;
 
 use super::{
@@ -156,20 +156,22 @@ impl Entry {
         put(&mut status, &saved);
         // A place without events is saved rarely: where nothing is left to handle, the owner is at the head.
         let head = self.hints.latest();
-        if saved.position < head && self.has_nothing_between(saved.position, head).await {
+        if saved.position < head
+            && self.has_nothing_between(saved.position, head).await.is_ok_and(|nothing| nothing)
+        {
             status.position = head;
         }
         Ok(status)
     }
 
-    /// Whether no event between two places is one for this processor. What cannot be read may hold one.
-    async fn has_nothing_between(&self, after: Position, up_to: Position) -> bool {
+    /// Whether no event between two places is one for this processor.
+    async fn has_nothing_between(&self, after: Position, up_to: Position) -> Result<bool, ReadError> {
         let filter = match &self.work {
             Work::Projection(definition) => definition.projection.filter(),
             Work::Handler(handler) => handler.filter(),
         };
         let read = ReadAll::of(filter).after(after).up_to(up_to).limit(1);
-        matches!(self.ports.store.read_all(read).try_next().await, Ok(None))
+        Ok(self.ports.store.read_all(read).try_next().await?.is_none())
     }
 
     /// Whether another process, which has saved this place, has handled everything up to `position`: what is not for
@@ -181,8 +183,10 @@ impl Entry {
         if *looked == Some(saved) || !self.is_readable(position).await {
             return false;
         }
+        // What cannot be read now is read at the next look.
+        let Ok(nothing) = self.has_nothing_between(saved, position).await else { return false };
         *looked = Some(saved);
-        self.has_nothing_between(saved, position).await
+        nothing
     }
 
     async fn is_readable(&self, position: Position) -> bool {

@@ -53,6 +53,7 @@ place::on_each_store! {
         a_lost_answer_repeats_nothing_while_a_held_stream_is_released
         what_was_done_on_the_last_attempt_is_no_dead_letter
         a_reset_that_failed_says_resume_and_a_resume_heals_it
+        a_rebuild_that_is_given_up_elsewhere_is_not_put_in_its_place
     }
     tasks generations {
         readers_see_no_gap_while_it_is_rebuilt

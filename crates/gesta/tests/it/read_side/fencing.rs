@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use gesta_core::{
     Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
     read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
@@ -19,18 +20,33 @@ struct Faraway {
     usurper: AtomicBool,
     /// Takes no change of what processors are told.
     refuses: AtomicBool,
+    /// What is done by others before a change of what processors are told, and before which one, counted from here.
+    meanwhile: Mutex<Option<(usize, BoxFuture<'static, ()>)>>,
 }
 
 impl Faraway {
     fn new(store: &Opened, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
-        let (inner, usurper, refuses) = (store.read_models(), AtomicBool::default(), AtomicBool::default());
-        Arc::new(Self { inner, loses: Mutex::new(Box::new(loses)), usurper, refuses })
+        let (usurper, refuses, meanwhile) = Default::default();
+        let (inner, loses) = (store.read_models(), Mutex::new(Box::new(loses) as _));
+        Arc::new(Self { inner, loses, usurper, refuses, meanwhile })
+    }
+
+    /// What others do before this change of what processors are told.
+    fn of_others(&self) -> Option<BoxFuture<'static, ()>> {
+        let mut meanwhile = self.meanwhile.lock().expect("not poisoned");
+        let (before, _) = meanwhile.as_mut()?;
+        *before -= 1;
+        (*before == 0).then(|| meanwhile.take().expect("is there").1)
     }
 }
 
 #[async_trait]
 impl CheckpointStore for Faraway {
     async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
+        let others = if key.name.contains('@') { None } else { self.of_others() };
+        if let Some(others) = others {
+            others.await;
+        }
         self.inner.claim(key, owner, ttl).await
     }
 
@@ -217,5 +233,37 @@ pub(crate) async fn what_was_done_on_the_last_attempt_is_no_dead_letter(on: Plac
     assert_eq!(processors.dead_letters(NAME).await, Ok(vec![]));
     assert_eq!(site.rows().await, [row("a-1", 30)]);
     assert!(processors.get(NAME).expect("is there").status.failures > 0, "no answer was lost");
+    processors.shutdown().await;
+}
+
+/// Another process gives a rebuild up right before it is put in its place: what queries see is what is kept up to date.
+pub(crate) async fn a_rebuild_that_is_given_up_elsewhere_is_not_put_in_its_place(on: Place) {
+    let site = Site::new(on).await;
+    let faraway = Faraway::new(&site.store, |_| false);
+    let processors = over(&site, &faraway, quick()).await;
+    processors.start_all().await.expect("starts");
+    let position = site.append("a-1", 3).await;
+    processors.wait_for(NAME, position, PATIENCE).await.expect("gets there");
+
+    let (log, checkpoints) = (site.store.log(), site.store.checkpoints());
+    let other = Processors::new(log, checkpoints, Arc::new(SystemClock), "other")
+        .with_read_models(site.store.read_models());
+    other.add_projection(Tallies(site.knobs.clone()), quick()).await.expect("adds");
+    let (done, given_up) = tokio::sync::oneshot::channel();
+    let gives_up = async move {
+        other.start_all().await.expect("starts");
+        other.cancel_rebuild(NAME).await.expect("gives it up");
+        other.shutdown().await;
+        done.send(()).expect("is waited for");
+    };
+    // The first change begins the rebuild, the second one is to end it.
+    *faraway.meanwhile.lock().expect("not poisoned") = Some((2, Box::pin(gives_up)));
+    processors.rebuild(NAME).await.expect("begins");
+    tokio::time::timeout(PATIENCE, given_up).await.expect("is built").expect("is given up");
+
+    let position = site.append("a-1", 2).await;
+    processors.wait_for(NAME, position, PATIENCE).await.expect("goes on");
+    assert_eq!(site.rows().await, [row("a-1", 5)]);
+    assert_eq!(processors.get(NAME).expect("is there").generation, 1);
     processors.shutdown().await;
 }
