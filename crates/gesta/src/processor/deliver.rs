@@ -78,6 +78,10 @@ impl Loop {
         if free.is_empty() {
             return Delivered::Handled;
         }
+        // One that is to be given up is not tried before in the company of others: that might do it after all.
+        if free.len() > 1 && self.strikes.hit(&free, self.options().attempts) {
+            return self.one_by_one(epoch, &free, position, standing).await;
+        }
         let delivered = self.give(epoch, &free, position, standing).await;
         let Delivered::Failed(failure) = delivered else { return delivered };
         if free.len() > 1 && (failure.permanent || self.skips()) {

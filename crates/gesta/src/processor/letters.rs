@@ -1,7 +1,7 @@
 //! The dead letters of a processor: what its own stream says of the events it left out.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use gesta_core::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use super::Tally;
 use crate::unreadable::Unreadable;
 
 const PARKED: &str = "gesta.processor.parked";
@@ -86,10 +87,22 @@ pub(crate) struct LetterBox {
 }
 
 /// The dead letters that are open.
+///
+/// An owner that was replaced may record late that it left out an event, which its successor has handled long since. Only
+/// the checkpoint tells who is the owner, so it has the last word: it is saved with the version up to which the records
+/// were known, and a later one about an event that the checkpoint has passed is void for ever. Whoever passed the
+/// event would have known of it.
 #[derive(Debug, Default)]
 pub(crate) struct Letters {
     /// The version of the processor's stream up to which it was read.
     version: Version,
+    /// Up to here it is settled which records are void; `None` where an earlier release saved nothing about that.
+    known: Option<Version>,
+    /// The records that are void. Each took an owner that was replaced while it left out an event, and they are forgotten
+    /// with a reset, so there are few.
+    void: BTreeSet<Version>,
+    /// The ids of what was recorded under this claim, and not read yet.
+    own: HashSet<Uuid>,
     /// Decisions up to here are carried out.
     carried_out: Version,
     open: HashMap<Place, Letter>,
@@ -106,21 +119,28 @@ impl LetterBox {
         Ok(Self { tenant, stream: format!("$replay-{handler}-{}", Uuid::now_v7()).parse()? })
     }
 
-    /// Reads what was recorded since.
-    pub(crate) async fn read(&self, store: &dyn EventStore, letters: &mut Letters) -> Result<(), ReadError> {
+    /// Reads what was recorded since. Everything up to `passed` is handled, or held by a letter that is known.
+    pub(crate) async fn read(
+        &self,
+        store: &dyn EventStore,
+        letters: &mut Letters,
+        passed: Position,
+    ) -> Result<(), ReadError> {
         let read = ReadStream::of(self.tenant.clone(), self.stream.clone()).after(letters.version);
         let mut records = store.read_stream(read);
         while let Some(record) = records.try_next().await? {
-            letters.fold(&record)?;
+            letters.fold(&record, passed)?;
         }
+        letters.known = Some(letters.version);
         Ok(())
     }
 
-    /// Records that an event is left out. The id follows from event and place, so that it is recorded once.
+    /// Records that an event is left out, which counts once it is read. The id follows from event and place, so that it
+    /// is recorded once.
     pub(crate) async fn park(
         &self,
         store: &dyn EventStore,
-        letters: &Letters,
+        letters: &mut Letters,
         parked: &ParkedEvent,
     ) -> Result<(), AppendError> {
         let round = letters.version;
@@ -129,7 +149,10 @@ impl LetterBox {
         let event = record(PARKED, parked).with_id(id);
         match store.append(self.batch(ExpectedVersion::Any, vec![event])).await {
             // An earlier try recorded it, with another text perhaps.
-            Ok(_) | Err(AppendError::IdTaken { .. }) => Ok(()),
+            Ok(_) | Err(AppendError::IdTaken { .. }) => {
+                letters.own.insert(id);
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -197,34 +220,67 @@ pub(crate) fn cut(reason: &str) -> String {
 }
 
 impl Letters {
-    /// None read yet. Decisions up to `carried_out` have taken effect.
-    pub(crate) fn new(carried_out: Version) -> Self {
-        Self { carried_out, ..Self::default() }
+    /// None read yet, and known as the checkpoint says.
+    pub(crate) fn new(saved: &Tally) -> Self {
+        let Tally { carried_out, known, void, .. } = saved.clone();
+        Self { carried_out, known, void, ..Self::default() }
     }
 
-    fn fold(&mut self, record: &RecordedEvent) -> Result<(), ReadError> {
-        self.version = record.version;
+    /// What the checkpoint says once it is saved.
+    pub(crate) fn note(&self, tally: &mut Tally) {
+        tally.known = self.known;
+        tally.void.clone_from(&self.void);
+    }
+
+    fn fold(&mut self, record: &RecordedEvent, passed: Position) -> Result<(), ReadError> {
         match &*record.event_type {
-            PARKED => self.open(data(record)?),
-            REPLAYED | DISCARDED => {
-                let decided: Decided = data(record)?;
-                let place = (decided.tenant, decided.stream);
-                if record.version <= self.carried_out {
-                    self.open.remove(&place);
-                } else if let Some(letter) = self.open.get_mut(&place) {
-                    let discard = &*record.event_type == DISCARDED;
-                    letter.decision = Some(Decision { at: record.version, discard });
+            PARKED => {
+                let parked: ParkedEvent = data(record)?;
+                if self.counts(record, &parked, passed) {
+                    self.open(parked);
+                } else {
+                    self.void.insert(record.version);
                 }
             }
-            RESET => self.open.clear(),
+            REPLAYED | DISCARDED => self.decided(record, data(record)?),
+            RESET => {
+                self.open.clear();
+                self.void.retain(|version| *version > record.version);
+            }
             // What an earlier release left out holds nobody up.
             _ => {}
         }
+        self.version = record.version;
         Ok(())
     }
 
+    /// Whether an event was left out by whoever owned the processor then.
+    fn counts(&mut self, record: &RecordedEvent, parked: &ParkedEvent, passed: Position) -> bool {
+        let own = self.own.remove(&record.id);
+        match self.known {
+            Some(known) if record.version > known => own || parked.position > passed,
+            _ => !self.void.contains(&record.version),
+        }
+    }
+
+    /// A decision about another event than the one that is left out now is void, as is one about what never counted.
+    fn decided(&mut self, record: &RecordedEvent, decided: Decided) {
+        let place = (decided.tenant, decided.stream);
+        let Some(letter) =
+            self.open.get_mut(&place).filter(|letter| letter.parked.event_id == decided.event_id)
+        else {
+            return;
+        };
+        if record.version <= self.carried_out {
+            self.open.remove(&place);
+        } else {
+            let discard = &*record.event_type == DISCARDED;
+            letter.decision = Some(Decision { at: record.version, discard });
+        }
+    }
+
     /// An event of this stream is left out; what was decided about an earlier one has been carried out.
-    pub(crate) fn open(&mut self, parked: ParkedEvent) {
+    fn open(&mut self, parked: ParkedEvent) {
         let place = (parked.tenant.clone(), parked.stream.clone());
         self.open.insert(place, Letter { parked, decision: None });
     }
@@ -251,12 +307,13 @@ impl Letters {
         self.open.get(place)
     }
 
-    /// The oldest decision about what was handled up to here.
+    /// The oldest decision, once it is about what was handled up to here. Later ones wait for it: they are carried out in
+    /// their order, so that one version tells which are.
     pub(crate) fn next_decision(&self, handled: Position) -> Option<(&Place, &Letter, Decision)> {
         let decided = self.open.iter().filter_map(|(place, letter)| Some((place, letter, letter.decision?)));
         decided
-            .filter(|(_, letter, _)| letter.parked.position <= handled)
             .min_by_key(|(_, _, decision)| decision.at)
+            .filter(|(_, letter, _)| letter.parked.position <= handled)
     }
 
     /// How many are open.

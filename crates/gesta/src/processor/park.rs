@@ -51,7 +51,7 @@ impl Loop {
         }
         let parked = parked(event, failure, &standing.letters);
         for delay in backoff::delays(self.options()) {
-            match letter_box.park(&**self.store(), &standing.letters, &parked).await {
+            match letter_box.park(&**self.store(), &mut standing.letters, &parked).await {
                 Ok(()) => break,
                 Err(error) => self.failed(&format!("a dead letter was not recorded: {error}")),
             }
@@ -59,9 +59,12 @@ impl Loop {
                 return Delivered::Stopping;
             }
         }
+        // No checkpoint passes the event that does not know of the letter.
+        if !self.catch_up(standing).await {
+            return Delivered::Stopping;
+        }
         let (processor, reason) = (self.handler().name(), &parked.reason);
         tracing::error!(processor, position = %event.position, reason, "event left out as a dead letter");
-        standing.letters.open(parked);
         self.report(|status| {
             status.skipped += 1;
             status.dead_letters = standing.letters.len() as u64;
@@ -69,19 +72,18 @@ impl Loop {
         Delivered::Handled
     }
 
-    /// The dead letters that are open; patient with a log that cannot be read. `None` when it is told to stop.
-    pub(super) async fn letters(&self, carried_out: Version) -> Option<Letters> {
-        let mut letters = Letters::new(carried_out);
-        self.catch_up(&mut letters).await.then_some(letters)
-    }
-
-    /// Reads what was decided since; `false` when it is told to stop before.
-    async fn catch_up(&self, letters: &mut Letters) -> bool {
+    /// Reads which dead letters are open, and what was decided since; patient with a log that cannot be read. `false` when
+    /// it is told to stop before.
+    pub(super) async fn catch_up(&self, standing: &mut Standing) -> bool {
         let Some(letter_box) = self.letter_box() else { return true };
+        let Standing { letters, tally, handled, .. } = standing;
         for delay in backoff::delays(self.options()) {
-            match letter_box.read(&**self.store(), letters).await {
+            match letter_box.read(&**self.store(), letters, *handled).await {
                 // Where no such stream can be, nothing was recorded.
-                Ok(()) | Err(ReadError::Unsupported { .. }) => return true,
+                Ok(()) | Err(ReadError::Unsupported { .. }) => {
+                    letters.note(tally);
+                    return true;
+                }
                 Err(error) => self.failed(&error.to_string()),
             }
             if self.stops_within(delay).await {
@@ -100,7 +102,7 @@ impl Loop {
         if standing.letters.len() == 0 {
             return Ok(None);
         }
-        if !lease.during(self.catch_up(&mut standing.letters)).await? {
+        if !lease.during(self.catch_up(standing)).await? {
             return Ok(Some(Done::Told));
         }
         while self.wishes() == Wish::Run

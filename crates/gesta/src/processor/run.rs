@@ -12,7 +12,7 @@ use super::{
     deliver::{Delivered, Failure},
     handle::Wish,
     lease::{Lease, Lost},
-    letters::LetterBox,
+    letters::{LetterBox, Letters},
     strikes::Strikes,
     tally::{Standing, Tally},
 };
@@ -196,10 +196,12 @@ impl Loop {
             },
         };
         let tally = Tally::from_bytes(&checkpoint.state);
-        let letters = lease.during(self.letters(tally.carried_out)).await?;
-        let Some(letters) = letters else { return Ok(None) };
-        self.report(|status| status.dead_letters = letters.len() as u64);
+        let letters = Letters::new(&tally);
         let mut standing = Standing { saved: position, handled: position, tally, letters };
+        if !lease.during(self.catch_up(&mut standing)).await? {
+            return Ok(None);
+        }
+        self.report(|status| status.dead_letters = standing.letters.len() as u64);
         if !begun && !self.save(lease, &mut standing).await? {
             return Ok(None);
         }

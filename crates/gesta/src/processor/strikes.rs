@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
+use gesta_core::RecordedEvent;
 use uuid::Uuid;
 
 use super::deliver::Failure;
@@ -28,6 +29,12 @@ impl Strikes {
         let most = most?;
         let out = |known: &mut (Uuid, Failure)| known.0 == event && known.1.attempts >= most;
         self.known().take_if(out).map(|(_, failure)| failure)
+    }
+
+    /// Whether one of these events is to be given up.
+    pub(super) fn hit(&self, events: &[RecordedEvent], most: Option<u32>) -> bool {
+        let (Some(most), Some((id, failure))) = (most, &*self.known()) else { return false };
+        failure.attempts >= most && events.iter().any(|event| event.id == *id)
     }
 
     fn known(&self) -> MutexGuard<'_, Option<(Uuid, Failure)>> {

@@ -1,5 +1,7 @@
 //! What a processor remembers beside its position.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use gesta_core::{Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,12 @@ pub(crate) struct Tally {
     /// Decisions about dead letters are carried out up to this version of the processor's stream.
     #[serde(skip_serializing_if = "is_none")]
     pub(crate) carried_out: Version,
+    /// Up to this version of the processor's stream it is settled which records of dead letters are void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) known: Option<Version>,
+    /// Those that are.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) void: BTreeSet<Version>,
     /// The decision that is being carried out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) releasing: Option<Releasing>,

@@ -162,8 +162,8 @@ impl Entry {
         let generation = self.records().load().await?.number();
         let letter_box = self.letter_box(generation)?;
         let checkpoint = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
-        let mut letters = Letters::new(Tally::from_bytes(&checkpoint.state).carried_out);
-        letter_box.read(&*self.ports.store, &mut letters).await?;
+        let mut letters = Letters::new(&Tally::from_bytes(&checkpoint.state));
+        letter_box.read(&*self.ports.store, &mut letters, checkpoint.position).await?;
         Ok(Known { letter_box, letters, position: checkpoint.position })
     }
 

@@ -6,6 +6,7 @@ mod aliases;
 #[path = "../../../gesta-postgres/tests/it/support.rs"]
 mod database;
 mod dead_letter_order;
+mod dead_letter_truth;
 mod elsewhere;
 mod group;
 mod processor;
