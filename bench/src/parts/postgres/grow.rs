@@ -58,7 +58,9 @@ pub(super) fn report(settings: &Settings, report: &mut Report, url: &str) -> Res
     for stretch in 1..=STRETCHES {
         let filled: serde_json::Value = finish(start(url, "grow", &[(events / STRETCHES).to_string()])?)?;
         let span = if settings.smoke { ["100", "500"] } else { ["500", "4000"] };
-        let numbers = ["1000", "64", "1"].into_iter().chain(span).map(str::to_owned);
+        // Streams of their own for each stretch: these writers begin at the beginning.
+        let first = (stretch * 1_000).to_string();
+        let numbers = [&*first, "64", "1"].into_iter().chain(span).map(str::to_owned);
         let single: Written = finish(start(url, "append", &numbers.collect::<Vec<_>>())?)?;
         let read: serde_json::Value = finish(start(url, "read", &["1000".to_owned()])?)?;
         let figure = |of: &serde_json::Value, name: &str| of[name].as_f64().unwrap_or(0.0);
