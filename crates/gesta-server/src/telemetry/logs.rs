@@ -26,7 +26,7 @@ const QUEUE: usize = 8192;
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Libraries whose news are no operator's; naming them in the filter makes them talk.
-const QUIET: &str = "fjall=warn,lsm_tree=warn,tokio_postgres=warn";
+const QUIET: &str = "fjall=warn,lsm_tree=warn,refinery_core=warn,tokio_postgres=warn";
 
 /// Why logs cannot begin.
 #[derive(Debug, thiserror::Error)]
