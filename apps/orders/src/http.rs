@@ -16,6 +16,7 @@ use crate::{
     metrics::Metrics,
 };
 
+mod command;
 mod customer_commands;
 mod customer_queries;
 mod envelope;
@@ -24,12 +25,11 @@ mod order_commands;
 mod order_queries;
 mod query;
 mod refusal;
-mod requests;
 
 pub use customer_commands::CustomerReply;
 pub use envelope::{EventEnvelope, EventPage};
 pub use order_commands::OrderReply;
-pub use order_queries::{ListedOrderView, OrderPage, OrderView};
+pub use order_queries::{OrderPage, OrderView};
 
 /// How long a query waits for a read model.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -55,6 +55,14 @@ impl Orders {
         waited.map(drop).map_err(|error| refusal::behind(&error))
     }
 
+    /// Waits for what the caller has to see, if anything.
+    async fn settle(&self, projection: &str, after: Option<u64>) -> Result<(), Failure> {
+        match after {
+            Some(position) => self.wait(projection, Position::new(position)).await,
+            None => Ok(()),
+        }
+    }
+
     /// Waits until a read model has seen everything that was there when it was asked.
     async fn catch_up(&self, projection: &str) -> Result<(), Failure> {
         let head = self.0.store.head().await?;
@@ -73,29 +81,13 @@ pub(crate) fn guarded() -> Guarded<Orders> {
     info.description = Some("Orders and customers, a reference application of Gesta.".into());
     info.license = Some(License::new("MIT OR Apache-2.0"));
     let (write, read) = (Needs(Permission::StreamAppend), Needs(Permission::StreamRead));
-    Guarded::new(OpenApiBuilder::new().info(info).build())
-        .routes(write, routes!(order_commands::create))
-        .routes(write, routes!(order_commands::update_items))
-        .routes(write, routes!(order_commands::confirm))
-        .routes(write, routes!(order_commands::ship))
-        .routes(write, routes!(order_commands::deliver))
-        .routes(write, routes!(order_commands::cancel))
+    let none = Guarded::new(OpenApiBuilder::new().info(info).build());
+    let commands = order_commands::routes().into_iter().chain(customer_commands::routes());
+    commands
+        .fold(none, |all, command| all.routes(write, command))
         .routes(read, routes!(order_queries::list))
         .routes(read, routes!(order_queries::show))
         .routes(read, routes!(order_queries::events))
-        .routes(write, routes!(customer_commands::register))
-        .routes(write, routes!(customer_commands::update_profile))
-        .routes(write, routes!(customer_commands::change_email))
-        .routes(write, routes!(customer_commands::change_phone))
-        .routes(write, routes!(customer_commands::add_address))
-        .routes(write, routes!(customer_commands::update_address))
-        .routes(write, routes!(customer_commands::remove_address))
-        .routes(write, routes!(customer_commands::add_payment_method))
-        .routes(write, routes!(customer_commands::remove_payment_method))
-        .routes(write, routes!(customer_commands::upgrade_tier))
-        .routes(write, routes!(customer_commands::suspend))
-        .routes(write, routes!(customer_commands::reactivate))
-        .routes(write, routes!(customer_commands::deactivate))
         .routes(read, routes!(customer_queries::show))
 }
 

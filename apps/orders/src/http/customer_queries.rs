@@ -6,16 +6,13 @@ use axum::{
     response::Response,
 };
 use gesta_api::Problem;
-use gesta_core::Tenant;
-use gesta_server::{
-    Failure,
-    auth::Caller,
-    extract::{PathText, etag, json},
-};
+use gesta_server::{Failure, auth::Caller, extract::PathText};
+use uuid::Uuid;
 
 use super::{
     Orders, check_tenant,
-    query::{self, AsOf, Moment},
+    command::tagged,
+    query::{self, AsOf},
     refusal,
 };
 use crate::domain::customer::{CustomerRejection, RegisteredCustomer};
@@ -39,19 +36,9 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, Failure> {
     check_tenant(&caller)?;
-    let (key, asked): (String, AsOf) = (query::id(&path)?.to_string(), query::read(&uri)?);
-    let (tenant, customers) = (Tenant::default(), &app.0.customers);
-    let loaded = match asked.moment()? {
-        Moment::Now => customers.load(&tenant, &key).await,
-        Moment::Version(version) => customers.load_version(&tenant, &key, version).await,
-        Moment::Time(time) => customers.load_at(&tenant, &key, time).await,
-    };
-    match loaded.map_err(refusal::unloadable)?.and_then(|loaded| loaded.state.0) {
-        Some(customer) => {
-            let mut response = json(StatusCode::OK, &customer);
-            response.headers_mut().extend([etag(customer.version)]);
-            Ok(response)
-        }
+    let (id, asked): (Uuid, AsOf) = (query::id(&path)?, query::read(&uri)?);
+    match asked.moment()?.of(&app.0.customers, id).await?.0 {
+        Some(customer) => Ok(tagged(StatusCode::OK, &customer, customer.version)),
         None => Err(refusal::broken(&CustomerRejection::NotInitialized)),
     }
 }

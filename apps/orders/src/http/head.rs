@@ -6,7 +6,7 @@ use axum::{
     http::HeaderMap,
 };
 use futures_util::TryStreamExt;
-use gesta::{Aggregate, Command, Repository, aggregate::stream_of, repository::Executed};
+use gesta::{Aggregate, Command, aggregate::stream_of, repository::Executed};
 use gesta_core::{Metadata, ReadStream, Version};
 use gesta_server::{
     Failure,
@@ -16,7 +16,7 @@ use gesta_server::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::{Uuid, uuid};
 
-use super::{Orders, check_tenant, refusal};
+use super::{Orders, check_tenant, command::ByHttp, refusal};
 
 /// What command ids are made in that come from an `Idempotency-Key`. Never changes: a retry must make the same ids.
 const NAMESPACE: Uuid = uuid!("0e0f3f6e-5e6c-5b8e-9d1b-6a0f4c1f7d21");
@@ -35,7 +35,7 @@ pub(super) struct Head {
 
 impl Head {
     /// Reads the headers. Fails on what cannot be understood, and for a caller of another tenant.
-    pub(super) fn read(caller: Caller, headers: &HeaderMap) -> Result<Self, Failure> {
+    pub(super) fn read(caller: Caller, headers: &HeaderMap, body: &impl Serialize) -> Result<Self, Failure> {
         check_tenant(&caller)?;
         let user = short(headers, "x-user-id")?.map_or_else(|| caller.principal.to_string(), str::to_owned);
         let mut metadata = Metadata {
@@ -47,6 +47,9 @@ impl Head {
         };
         keep_trace(headers, &mut metadata);
         let key = short(headers, "idempotency-key")?.map(str::to_owned);
+        if key.is_some() {
+            metadata = metadata.with(REQUEST, &digest(body));
+        }
         Ok(Self { key, expected: if_match(headers)?, metadata, caller })
     }
 
@@ -60,62 +63,29 @@ impl Head {
         Some(Uuid::new_v5(&NAMESPACE, format!("{}\0{what}\0{key}", self.caller.tenant).as_bytes()))
     }
 
-    /// Executes a command that makes a thing. An `Idempotency-Key` makes one thing, whatever id the body gives it: a
-    /// client that thinks of a new id for each try does not make two.
-    pub(super) async fn create<A: Aggregate>(
+    /// Executes a command. The same `Idempotency-Key` for the same `what` gives the first result again; for another body
+    /// it is refused. What makes a thing names no id in `what`: a client that thinks of a new id for each try does not
+    /// make two.
+    pub(super) async fn execute<C: ByHttp>(
         self,
         app: &Orders,
-        repository: &Repository<A>,
-        (id, name): (Uuid, &str),
-        asked: (&impl Serialize, A::Command),
-    ) -> Result<Executed<A>, Failure>
-    where
-        A::Rejection: refusal::Rule,
-    {
-        let command_id = self.id_of(&format!("{}/{name}", A::CATEGORY));
-        self.run(app, repository, (id, command_id), asked).await
-    }
-
-    /// Executes a command to a thing. The same `Idempotency-Key` for the same command to the same thing gives the first
-    /// result again; for another body it is refused.
-    pub(super) async fn execute<A: Aggregate>(
-        self,
-        app: &Orders,
-        repository: &Repository<A>,
-        (id, name): (Uuid, &str),
-        asked: (&impl Serialize, A::Command),
-    ) -> Result<Executed<A>, Failure>
-    where
-        A::Rejection: refusal::Rule,
-    {
-        let command_id = self.id_of(&format!("{}/{id}/{name}", A::CATEGORY));
-        self.run(app, repository, (id, command_id), asked).await
-    }
-
-    async fn run<A: Aggregate>(
-        self,
-        app: &Orders,
-        repository: &Repository<A>,
-        (id, command_id): (Uuid, Option<Uuid>),
-        (request, payload): (&impl Serialize, A::Command),
-    ) -> Result<Executed<A>, Failure>
-    where
-        A::Rejection: refusal::Rule,
-    {
-        let mut command = Command::new(id.to_string(), payload).of(self.caller.tenant.clone());
-        let body = self.key.as_ref().map(|_| digest(request));
+        id: Uuid,
+        what: &str,
+        command: C,
+    ) -> Result<Executed<C::To>, Failure> {
+        let category = C::To::CATEGORY;
+        let command_id = self.id_of(&format!("{category}/{what}"));
+        let body = self.metadata.text(REQUEST);
+        let mut command =
+            Command::new(id.to_string(), command).of(self.caller.tenant).with_metadata(self.metadata);
+        command.expected = self.expected;
         if let Some(command_id) = command_id {
             command = command.with_id(command_id);
         }
-        command.expected = self.expected;
-        command.metadata = match &body {
-            Some(body) => self.metadata.with(REQUEST, body),
-            None => self.metadata,
-        };
-        let executed = repository.execute(command).await;
+        let executed = C::repository(&app.0).execute(command).await;
         let executed =
-            executed.inspect_err(|error| app.0.metrics.refused::<A>(error)).map_err(refusal::of)?;
-        app.0.metrics.sent(A::CATEGORY, &executed);
+            executed.inspect_err(|error| app.0.metrics.refused::<C::To>(error)).map_err(refusal::of)?;
+        app.0.metrics.sent(category, &executed);
         match body {
             Some(body) if executed.repeated => check_body(app, &executed, id, &body).await?,
             _ => {}

@@ -1,32 +1,16 @@
-//! Commands to an order.
+//! Commands to an order: their bodies and their routes. Unknown fields are refused at every depth.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
-};
-use gesta::repository::Executed;
-use gesta_api::Problem;
-use gesta_core::Position;
-use gesta_server::{
-    Failure,
-    auth::Caller,
-    extract::{JsonBody, PathText, etag, json},
-};
+use gesta::{Repository, repository::Executed};
+use gesta_server::Failure;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Orders,
-    head::{Head, OptionalBody},
-    query,
-    requests::{
-        CancelOrderRequest, CreateOrderRequest, DeliverOrderRequest, NothingRequest, ShipOrderRequest,
-        UpdateItemsRequest, items,
-    },
+    Parts,
+    command::{ByHttp, Route, Row},
 };
-use crate::domain::order::{Order, OrderCommand, OrderStatus};
+use crate::domain::order::{Order, OrderCommand, OrderItem, OrderStatus};
 
 /// What became of a command to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,206 +23,133 @@ pub struct OrderReply {
     pub status: OrderStatus,
 }
 
-/// Place an order
-///
-/// At least one item, every quantity above zero. `Gesta-Position` in the reply says where the order's event is, for
-/// `after_position` of a query.
-#[utoipa::path(
-    post, path = "/api/v1/orders", tag = "orders",
-    params(("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again")),
-    request_body = CreateOrderRequest,
-    responses(
-        (status = 201, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 409, body = Problem, description = "AlreadyExists"),
-        (status = 422, body = Problem, description = "EmptyItems, InvalidQuantity, InvalidAmount, TotalTooLarge"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn create(
-    State(app): State<Orders>,
-    caller: Caller,
-    headers: HeaderMap,
-    JsonBody(request): JsonBody<CreateOrderRequest>,
-) -> Result<Response, Failure> {
-    let head = Head::read(caller, &headers)?;
-    let id = head.new_id(request.order_id);
-    let command =
-        OrderCommand::CreateOrder { customer_id: request.customer_id, items: items(&request.items) };
-    let executed = head.create(&app, &app.0.orders, (id, "create"), (&request, command)).await?;
-    let mut response = reply(StatusCode::CREATED, id, &executed)?;
-    let location = HeaderValue::from_str(&format!("/api/v1/orders/{id}")).expect("a UUID is ASCII");
-    response.headers_mut().insert(header::LOCATION, location);
-    Ok(response)
-}
+impl ByHttp for OrderCommand {
+    type To = Order;
+    type Reply = OrderReply;
 
-/// Order something else instead
-///
-/// Until the order is confirmed. The same items again are no change: the same version.
-#[utoipa::path(
-    put, path = "/api/v1/orders/{id}/items", tag = "orders",
-    params(
-        ("id" = Uuid, Path, description = "the order's id"),
-        ("If-Match" = Option<String>, Header, description = "the version that must still hold, in quotes"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again"),
-    ),
-    request_body = UpdateItemsRequest,
-    responses(
-        (status = 200, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 404, body = Problem, description = "NotInitialized"),
-        (status = 409, body = Problem, description = "AlreadyCancelled, InvalidStatusTransition, version_conflict"),
-        (status = 422, body = Problem, description = "EmptyItems, InvalidQuantity, InvalidAmount, TotalTooLarge"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn update_items(
-    State(app): State<Orders>,
-    caller: Caller,
-    path: PathText,
-    headers: HeaderMap,
-    JsonBody(request): JsonBody<UpdateItemsRequest>,
-) -> Result<Response, Failure> {
-    let command = OrderCommand::UpdateItems { items: items(&request.items), reason: request.reason.clone() };
-    run(&app, caller, &path, &headers, "items", (&request, command)).await
-}
+    fn repository(parts: &Parts) -> &Repository<Order> {
+        &parts.orders
+    }
 
-/// Accept an order
-#[utoipa::path(
-    post, path = "/api/v1/orders/{id}/confirm", tag = "orders",
-    params(
-        ("id" = Uuid, Path, description = "the order's id"),
-        ("If-Match" = Option<String>, Header, description = "the version that must still hold, in quotes"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again"),
-    ),
-    request_body = NothingRequest,
-    responses(
-        (status = 200, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 404, body = Problem, description = "NotInitialized"),
-        (status = 409, body = Problem, description = "AlreadyConfirmed, InvalidStatusTransition, version_conflict"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn confirm(
-    State(app): State<Orders>,
-    caller: Caller,
-    path: PathText,
-    headers: HeaderMap,
-    OptionalBody(request): OptionalBody<NothingRequest>,
-) -> Result<Response, Failure> {
-    run(&app, caller, &path, &headers, "confirm", (&request, OrderCommand::ConfirmOrder)).await
-}
-
-/// Hand an order to a carrier
-#[utoipa::path(
-    post, path = "/api/v1/orders/{id}/ship", tag = "orders",
-    params(
-        ("id" = Uuid, Path, description = "the order's id"),
-        ("If-Match" = Option<String>, Header, description = "the version that must still hold, in quotes"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again"),
-    ),
-    request_body = ShipOrderRequest,
-    responses(
-        (status = 200, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 404, body = Problem, description = "NotInitialized"),
-        (status = 409, body = Problem, description = "NotConfirmed, InvalidStatusTransition, version_conflict"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn ship(
-    State(app): State<Orders>,
-    caller: Caller,
-    path: PathText,
-    headers: HeaderMap,
-    JsonBody(request): JsonBody<ShipOrderRequest>,
-) -> Result<Response, Failure> {
-    let (tracking_number, carrier) = (request.tracking_number.clone(), request.carrier.clone());
-    let command = OrderCommand::ShipOrder { tracking_number, carrier };
-    run(&app, caller, &path, &headers, "ship", (&request, command)).await
-}
-
-/// Hand an order to the customer
-#[utoipa::path(
-    post, path = "/api/v1/orders/{id}/deliver", tag = "orders",
-    params(
-        ("id" = Uuid, Path, description = "the order's id"),
-        ("If-Match" = Option<String>, Header, description = "the version that must still hold, in quotes"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again"),
-    ),
-    request_body = DeliverOrderRequest,
-    responses(
-        (status = 200, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 404, body = Problem, description = "NotInitialized"),
-        (status = 409, body = Problem, description = "NotShipped, version_conflict"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn deliver(
-    State(app): State<Orders>,
-    caller: Caller,
-    path: PathText,
-    headers: HeaderMap,
-    OptionalBody(request): OptionalBody<DeliverOrderRequest>,
-) -> Result<Response, Failure> {
-    let command = OrderCommand::DeliverOrder { signature: request.signature.clone() };
-    run(&app, caller, &path, &headers, "deliver", (&request, command)).await
-}
-
-/// Give an order up
-///
-/// Until it is delivered.
-#[utoipa::path(
-    post, path = "/api/v1/orders/{id}/cancel", tag = "orders",
-    params(
-        ("id" = Uuid, Path, description = "the order's id"),
-        ("If-Match" = Option<String>, Header, description = "the version that must still hold, in quotes"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes retries safe: the first result again"),
-    ),
-    request_body = CancelOrderRequest,
-    responses(
-        (status = 200, body = OrderReply, headers(("ETag" = String, description = "the version in quotes"))),
-        (status = 404, body = Problem, description = "NotInitialized"),
-        (status = 409, body = Problem, description = "AlreadyCancelled, InvalidStatusTransition, version_conflict"),
-        (status = "default", body = Problem),
-    ),
-)]
-pub(super) async fn cancel(
-    State(app): State<Orders>,
-    caller: Caller,
-    path: PathText,
-    headers: HeaderMap,
-    OptionalBody(request): OptionalBody<CancelOrderRequest>,
-) -> Result<Response, Failure> {
-    let (reason, cancelled_by) = (request.reason.clone(), request.cancelled_by);
-    let command = OrderCommand::CancelOrder { reason, cancelled_by };
-    run(&app, caller, &path, &headers, "cancel", (&request, command)).await
-}
-
-async fn run(
-    app: &Orders,
-    caller: Caller,
-    path: &PathText,
-    headers: &HeaderMap,
-    name: &str,
-    (request, command): (&impl Serialize, OrderCommand),
-) -> Result<Response, Failure> {
-    let (head, id) = (Head::read(caller, headers)?, query::id(path)?);
-    let executed = head.execute(app, &app.0.orders, (id, name), (request, command)).await?;
-    reply(StatusCode::OK, id, &executed)
-}
-
-fn reply(status: StatusCode, id: Uuid, executed: &Executed<Order>) -> Result<Response, Failure> {
-    let Some(order) = &executed.state.0 else {
-        return Err(Failure::request("the stream of the order does not begin with its creation"));
-    };
-    let reply = OrderReply { order_id: id, version: executed.version.get(), status: order.status };
-    let mut response = json(status, &reply);
-    response.headers_mut().extend([etag(executed.version)]);
-    with_position(&mut response, executed.position());
-    Ok(response)
-}
-
-/// Says where the last event of a command is.
-pub(super) fn with_position(response: &mut Response, position: Option<Position>) {
-    if let Some(position) = position {
-        response.headers_mut().insert("gesta-position", HeaderValue::from(position.get()));
+    fn reply(order_id: Uuid, executed: &Executed<Order>) -> Result<OrderReply, Failure> {
+        let Some(order) = &executed.state.0 else {
+            return Err(Failure::request("the stream of the order does not begin with its creation"));
+        };
+        Ok(OrderReply { order_id, version: executed.version.get(), status: order.status })
     }
 }
+
+const ITEMS: &str = "EmptyItems, InvalidQuantity, InvalidAmount, TotalTooLarge";
+
+pub(super) fn routes() -> [Route; 6] {
+    [
+        Row::post("create", "Place an order")
+            .says(
+                "At least one item, every quantity above zero. `Gesta-Position` in the reply says where the order's \
+                 event is, for\n`after_position` of a query.",
+            )
+            .conflicts("AlreadyExists")
+            .invalid(ITEMS)
+            .makes(|CreateOrderRequest { order_id, customer_id, items }| {
+                (order_id, OrderCommand::CreateOrder { customer_id, items: known(items) })
+            }),
+        Row::put("items", "Order something else instead")
+            .says("Until the order is confirmed. The same items again are no change: the same version.")
+            .conflicts("AlreadyCancelled, InvalidStatusTransition")
+            .invalid(ITEMS)
+            .takes(|UpdateItemsRequest { items, reason }| OrderCommand::UpdateItems { items: known(items), reason }),
+        Row::post("confirm", "Accept an order")
+            .conflicts("AlreadyConfirmed, InvalidStatusTransition")
+            .may_take(|NothingRequest {}| OrderCommand::ConfirmOrder),
+        Row::post("ship", "Hand an order to a carrier").conflicts("NotConfirmed, InvalidStatusTransition").takes(
+            |ShipOrderRequest { tracking_number, carrier }| OrderCommand::ShipOrder { tracking_number, carrier },
+        ),
+        Row::post("deliver", "Hand an order to the customer")
+            .conflicts("NotShipped")
+            .may_take(|DeliverOrderRequest { signature }| OrderCommand::DeliverOrder { signature }),
+        Row::post("cancel", "Give an order up")
+            .says("Until it is delivered.")
+            .conflicts("AlreadyCancelled, InvalidStatusTransition")
+            .may_take(|CancelOrderRequest { reason, cancelled_by }| OrderCommand::CancelOrder { reason, cancelled_by }),
+    ]
+}
+
+/// Place an order.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateOrderRequest {
+    /// The order's id; made by the server when absent.
+    order_id: Option<Uuid>,
+    /// For whom.
+    customer_id: Uuid,
+    /// What is ordered, at least one item.
+    items: Vec<ItemRequest>,
+}
+
+/// An item to order.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ItemRequest {
+    /// The product.
+    product_id: Uuid,
+    /// How many, at least one.
+    quantity: i32,
+    /// The price of one, in cents.
+    unit_price_cents: Option<i64>,
+    /// The freight of one, in cents.
+    unit_freight_cents: Option<i64>,
+}
+
+/// The items as the domain knows them.
+fn known(items: Vec<ItemRequest>) -> Vec<OrderItem> {
+    let item = |ItemRequest { product_id, quantity, unit_price_cents, unit_freight_cents }| OrderItem {
+        product_id,
+        quantity,
+        unit_price_cents,
+        unit_freight_cents,
+    };
+    items.into_iter().map(item).collect()
+}
+
+/// Order something else instead.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UpdateItemsRequest {
+    /// All items from now on.
+    items: Vec<ItemRequest>,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// Hand an order to a carrier.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ShipOrderRequest {
+    /// The carrier's number of the parcel.
+    tracking_number: String,
+    /// The carrier.
+    carrier: String,
+}
+
+/// Hand an order to the customer.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeliverOrderRequest {
+    /// Who signed for it.
+    signature: Option<String>,
+}
+
+/// Give an order up.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CancelOrderRequest {
+    /// Why.
+    reason: Option<String>,
+    /// By whom.
+    cancelled_by: Option<Uuid>,
+}
+
+/// Nothing has to be said.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NothingRequest {}

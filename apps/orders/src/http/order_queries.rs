@@ -12,7 +12,7 @@ use gesta_core::{ReadStream, Tenant, Timestamp, Version};
 use gesta_server::{
     Failure,
     auth::Caller,
-    extract::{PathText, etag, json},
+    extract::{PathText, json},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Orders, check_tenant,
+    command::tagged,
     envelope::{EventEnvelope, EventPage},
     query::{self, AsOf, Listing, Moment, Paging},
     refusal,
@@ -66,25 +67,11 @@ pub struct OrderView {
     pub cancelled_reason: Option<String>,
 }
 
-/// An order in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ListedOrderView {
-    /// Its id.
-    pub order_id: Uuid,
-    /// For whom.
-    pub customer_id: Uuid,
-    /// How far it is.
-    pub status: OrderStatus,
-    /// When it was placed.
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-}
-
 /// A page of orders, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderPage {
     /// The orders.
-    pub items: Vec<ListedOrderView>,
+    pub items: Vec<ListedOrder>,
     /// How many there are on all pages.
     pub total_count: u64,
     /// Which page this is, from 1.
@@ -112,12 +99,12 @@ pub(super) async fn list(State(app): State<Orders>, caller: Caller, uri: Uri) ->
     let found = match (&asked.customer_id, &asked.status) {
         (Some(customer), None) => {
             let customer = query::uuid(customer)?;
-            settle(&app, orders_by_customer::NAME, asked.after_position).await?;
+            app.settle(orders_by_customer::NAME, asked.after_position).await?;
             orders_by_customer::list(store, customer, page).await
         }
         (None, Some(status)) => {
             let statuses = query::statuses(status)?;
-            settle(&app, orders_by_status::NAME, asked.after_position).await?;
+            app.settle(orders_by_status::NAME, asked.after_position).await?;
             orders_by_status::list(store, &statuses, page).await
         }
         _ => return Err(Failure::request("give customer_id or status, one of them")),
@@ -146,29 +133,23 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     check_tenant(&caller)?;
     let (id, asked): (Uuid, AsOf) = (query::id(&path)?, query::read(&uri)?);
-    let tenant = Tenant::default();
-    let key = id.to_string();
-    let loaded = match asked.moment()? {
-        Moment::Now => return show_row(&app, id, asked.after_position).await,
-        Moment::Version(version) => app.0.orders.load_version(&tenant, &key, version).await,
-        Moment::Time(time) => app.0.orders.load_at(&tenant, &key, time).await,
-    };
-    match loaded.map_err(refusal::unloadable)?.and_then(|loaded| loaded.state.0) {
-        Some(order) => Ok(shown(&OrderView::of(id, order))),
-        None => Err(missing()),
+    let moment = asked.moment()?;
+    if let Moment::Now = moment {
+        return show_row(&app, id, asked.after_position).await;
     }
+    let order = moment.of(&app.0.orders, id).await?.0.ok_or_else(missing)?;
+    Ok(shown(&OrderView::of(id, order)))
 }
 
 async fn show_row(app: &Orders, id: Uuid, after: Option<u64>) -> Result<Response, Failure> {
-    settle(app, order_by_id::NAME, after).await?;
+    app.settle(order_by_id::NAME, after).await?;
     let find = || async {
         let found = order_by_id::find(&*app.0.read_models, id).await;
         found.map_err(|error| refusal::unanswered(&error))
     };
     let mut found = find().await?;
     if found.is_none() {
-        let known = app.0.orders.load(&Tenant::default(), &id.to_string()).await;
-        if known.map_err(refusal::unloadable)?.is_some() {
+        if Moment::Now.of(&app.0.orders, id).await?.0.is_some() {
             // The order is younger than the read model: a lag is no reason to say that it is not there.
             app.catch_up(order_by_id::NAME).await?;
             found = find().await?;
@@ -227,22 +208,12 @@ async fn collect(app: &Orders, read: ReadStream) -> Result<Vec<EventEnvelope>, F
     Ok(items)
 }
 
-/// Waits for what the caller has to see.
-async fn settle(app: &Orders, projection: &str, after: Option<u64>) -> Result<(), Failure> {
-    match query::position(after) {
-        Some(position) => app.wait(projection, position).await,
-        None => Ok(()),
-    }
-}
-
 fn missing() -> Failure {
     refusal::broken(&OrderRejection::NotInitialized)
 }
 
 fn shown(view: &OrderView) -> Response {
-    let mut response = json(StatusCode::OK, view);
-    response.headers_mut().extend([etag(Version::new(view.version))]);
-    response
+    tagged(StatusCode::OK, view, Version::new(view.version))
 }
 
 impl OrderView {
@@ -282,11 +253,6 @@ impl From<OrderRow> for OrderView {
 impl From<Page<ListedOrder>> for OrderPage {
     fn from(found: Page<ListedOrder>) -> Self {
         let Page { items, total_count, page, page_size, has_next, has_previous } = found;
-        let view = |listed: ListedOrder| {
-            let ListedOrder { order_id, customer_id, status, created_at } = listed;
-            ListedOrderView { order_id, customer_id, status, created_at }
-        };
-        let items = items.into_iter().map(view).collect();
         Self { items, total_count, page, page_size, has_next, has_previous }
     }
 }

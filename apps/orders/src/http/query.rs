@@ -1,13 +1,14 @@
 //! What queries say behind the question mark. Unknown parameters are refused.
 
 use axum::{extract::Query, http::Uri};
-use gesta::PageRequest;
-use gesta_core::{Position, Timestamp, Version};
+use gesta::{Aggregate, PageRequest, Repository};
+use gesta_core::{Tenant, Timestamp, Version};
 use gesta_server::{Failure, extract::PathText};
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::refusal;
 use crate::domain::order::OrderStatus;
 
 /// Which state of one thing is asked for.
@@ -16,14 +17,11 @@ use crate::domain::order::OrderStatus;
 #[into_params(parameter_in = Query)]
 pub(super) struct AsOf {
     /// As it was at this version.
-    #[serde(default)]
     pub(super) version: Option<u64>,
     /// As it was at this time, RFC 3339: with the events that had happened by then.
-    #[serde(default)]
     pub(super) at: Option<String>,
     /// Not before the read model has seen this position (`Gesta-Position` of a reply): read your writes.
     /// What comes from the events themselves (a customer, an order with `version` or `at`) is never behind, with or without.
-    #[serde(default)]
     pub(super) after_position: Option<u64>,
 }
 
@@ -48,25 +46,33 @@ impl AsOf {
     }
 }
 
+impl Moment {
+    /// What the events tell of a thing for then: nothing where there were none.
+    pub(super) async fn of<A: Aggregate>(&self, things: &Repository<A>, id: Uuid) -> Result<A, Failure> {
+        let (tenant, key) = (Tenant::default(), id.to_string());
+        let loaded = match self {
+            Self::Now => things.load(&tenant, &key).await,
+            Self::Version(version) => things.load_version(&tenant, &key, *version).await,
+            Self::Time(time) => things.load_at(&tenant, &key, *time).await,
+        };
+        Ok(loaded.map_err(refusal::unloadable)?.map(|loaded| loaded.state).unwrap_or_default())
+    }
+}
+
 /// Which orders are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Listing {
     /// Those of this customer.
-    #[serde(default)]
     pub(super) customer_id: Option<String>,
     /// Those of this status; `ACTIVE` is Created, Confirmed and Shipped.
-    #[serde(default)]
     pub(super) status: Option<String>,
     /// Which page, from 1.
-    #[serde(default)]
     pub(super) page: Option<u32>,
     /// How many a page holds: 50, at most 100.
-    #[serde(default)]
     pub(super) page_size: Option<u32>,
     /// Not before the read model has seen this position (`Gesta-Position` of a reply): read your writes.
-    #[serde(default)]
     pub(super) after_position: Option<u64>,
 }
 
@@ -76,10 +82,8 @@ pub(super) struct Listing {
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
     /// Which page, from 1.
-    #[serde(default)]
     pub(super) page: Option<u32>,
     /// How many a page holds: 50, at most 100.
-    #[serde(default)]
     pub(super) page_size: Option<u32>,
 }
 
@@ -119,9 +123,4 @@ pub(super) fn id(PathText(text): &PathText) -> Result<Uuid, Failure> {
 /// An id, however it is written.
 pub(super) fn uuid(text: &str) -> Result<Uuid, Failure> {
     Uuid::parse_str(text).map_err(|_| Failure::request("the id is no UUID"))
-}
-
-/// A position that was given.
-pub(super) fn position(given: Option<u64>) -> Option<Position> {
-    given.map(Position::new)
 }

@@ -78,13 +78,11 @@ pub struct OrderRow {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub version: Version,
-    pub is_deleted: bool,
-    pub deleted_at: Option<Timestamp>,
 }
 
 /// The order with this id; `None` if no event of it was projected yet.
 pub async fn find(store: &dyn ReadModelStore, order_id: Uuid) -> Result<Option<OrderRow>, ReadModelError> {
-    let select = "SELECT order_id, customer_id, items, status, created_at, updated_at, version, is_deleted, deleted_at \
+    let select = "SELECT order_id, customer_id, items, status, created_at, updated_at, version \
                   FROM order_read_model WHERE order_id = $1";
     let rows = store.query(Statement::new(select, values![order_id])).await?;
     rows.first().map(row).transpose()
@@ -100,7 +98,5 @@ fn row(row: &Row) -> Result<OrderRow, ReadModelError> {
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         version: row.get("version")?,
-        is_deleted: row.get("is_deleted")?,
-        deleted_at: row.get("deleted_at")?,
     })
 }

@@ -6,6 +6,8 @@ use gesta_core::{
     read_model::{ReadModelError, ReadModelStore, Row, Statement},
     values,
 };
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{order_events, read, status_after, status_from};
@@ -57,13 +59,18 @@ impl Projection for OrdersByCustomerProjection {
     }
 }
 
-/// One order in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns are what their names say")]
+/// An order in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ListedOrderView)]
 pub struct ListedOrder {
+    /// Its id.
     pub order_id: Uuid,
+    /// For whom.
     pub customer_id: Uuid,
+    /// How far it is.
     pub status: OrderStatus,
+    /// When it was placed.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
 
