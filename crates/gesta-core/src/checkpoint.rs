@@ -80,8 +80,8 @@ impl fmt::Display for CheckpointKey {
     }
 }
 
-/// Which owner of a checkpoint this is; a later owner's is higher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Which owner of a checkpoint this is; a later owner's is higher, and 0 is nobody's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 #[doc(alias = "fencing token")]
 pub struct Epoch(pub u64);

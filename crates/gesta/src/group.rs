@@ -31,7 +31,7 @@ use actor::Context;
 use command::{Command, Reply};
 use definition::stream_of;
 use ledger::Saved;
-use record::{Created, GroupRecord, LiveGroup};
+use record::{Created, GroupRecord, Known, LiveGroup};
 use registry::Registry;
 
 /// How often a creation is tried against others of the same name.
@@ -56,8 +56,9 @@ const TRIES: usize = 5;
 /// # Where it is kept
 ///
 /// Decisions (created, parked, replayed, discarded, removed) are events of the tenant's stream `$group-<name>`; position
-/// and deliveries are a checkpoint `group/<name>`, whose epoch fences former owners. Each group that is used has one
-/// task; it ends after 30 s without use, so an idle group costs nothing.
+/// and deliveries are a checkpoint `group/<name>`, whose epoch fences former owners. It has the last word: what a former
+/// owner records as parked after its successor has saved is lifted, and the event goes on as the successor left it. Each
+/// group that is used has one task; it ends after 30 s without use, so an idle group costs nothing.
 ///
 /// The counts of [`GroupStatistics`] are kept with the checkpoint.
 ///
@@ -312,7 +313,7 @@ impl Groups {
     }
 
     async fn record(&self, tenant: &Tenant, name: &str) -> Result<GroupRecord, GroupError> {
-        GroupRecord::read(&*self.context.store, tenant, &stream_of(name)?, Version::new(u64::MAX)).await
+        GroupRecord::read(&*self.context.store, tenant, &stream_of(name)?, Known::default()).await
     }
 
     async fn position_of(&self, start: Start) -> Result<Position, GroupError> {
@@ -355,13 +356,13 @@ impl Groups {
 
     /// A group that nobody runs here, from what is recorded.
     async fn info_at_rest(&self, tenant: &Tenant, name: &str) -> Result<GroupInfo, GroupError> {
-        let Some(live) = self.record(tenant, name).await?.live else {
-            return Err(GroupError::not_found(name));
-        };
+        let checkpoint = self.context.checkpoints.load(&key_of(tenant, name)).await?;
+        let saved = Saved::read(&checkpoint);
+        let known = saved.as_ref().map(|saved| saved.known).unwrap_or_default();
+        let record = GroupRecord::read(&*self.context.store, tenant, &stream_of(name)?, known).await?;
+        let Some(live) = record.live else { return Err(GroupError::not_found(name)) };
         let LiveGroup { generation, created_at, definition, start, parked, .. } = live;
-        let key = key_of(tenant, name);
-        let checkpoint = self.context.checkpoints.load(&key).await?;
-        let saved = Saved::read(&checkpoint).filter(|saved| saved.generation == generation);
+        let saved = saved.filter(|saved| saved.known.generation == generation);
         let position = saved.as_ref().map_or(start, |_| checkpoint.position);
         let statistics =
             saved.map_or(GroupStatistics { since: created_at, ..Default::default() }, |s| s.statistics);

@@ -11,8 +11,7 @@ use std::{
 };
 
 use gesta_core::{
-    CheckpointError, CheckpointKey, CheckpointStore, Clock, Epoch, EventStore, Filter, StreamId, Tenant,
-    Timestamp, Version,
+    CheckpointError, CheckpointKey, CheckpointStore, Clock, EventStore, Filter, StreamId, Tenant, Timestamp,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -21,7 +20,7 @@ use super::{
     command::{Command, Reply},
     definition::stream_of,
     ledger::{Ledger, Saved},
-    record::GroupRecord,
+    record::{GroupRecord, Known},
     registry::Registry,
 };
 use crate::{Subscription, elapsed::Elapsed};
@@ -58,11 +57,8 @@ pub(super) struct Actor {
     name: String,
     stream: StreamId,
     key: CheckpointKey,
-    epoch: Epoch,
-    /// Which life of the group this is.
-    generation: Version,
-    /// The version of the group's stream.
-    folded: Version,
+    /// Which life of the group this is, all of its stream, and under this epoch.
+    known: Known,
     ledger: Ledger,
     /// The definition's filter as the store understands it: with every spelling of the types it names.
     filter: Filter,
@@ -125,27 +121,25 @@ impl Actor {
         context.checkpoints.release(&key, claimed.epoch).await?;
         let claim = context.checkpoints.claim(&key, &context.owner, lease).await?;
         let saved = Saved::read(&claim.checkpoint);
-        let since = saved.as_ref().map_or(Version::EMPTY, |saved| saved.folded);
-        let record = GroupRecord::read(&*context.store, tenant, &stream, since).await?;
+        let known = saved.as_ref().map(|saved| saved.known).unwrap_or_default();
+        let record = GroupRecord::read(&*context.store, tenant, &stream, known).await?;
         let Some(group) = record.live else {
             context.checkpoints.release(&key, claim.epoch).await?;
             return Err(GroupError::not_found(name));
         };
-        let saved = saved.filter(|saved| saved.generation == group.generation);
+        let saved = saved.filter(|saved| saved.known.generation == group.generation);
         let mut elapsed = Elapsed::new(context.clock.clone());
         let saved = saved.map(|saved| (claim.checkpoint.position, saved));
         let ledger = Ledger::restore(group.definition.clone(), &group, saved, elapsed.now());
         let filter = context.store.understood(group.definition.filter.clone());
         let subscription = Subscription::new(context.store.clone(), filter.clone()).after(ledger.cursor());
         tracing::debug!(%tenant, group = name, epoch = claim.epoch.0, position = %ledger.cursor(), "group claimed");
-        Ok(Self {
+        let mut actor = Self {
             tenant: tenant.clone(),
             name: name.to_owned(),
             stream,
             key,
-            epoch: claim.epoch,
-            generation: group.generation,
-            folded: record.version,
+            known: Known { generation: group.generation, folded: record.version, epoch: claim.epoch },
             ledger,
             filter,
             subscription,
@@ -157,7 +151,11 @@ impl Actor {
             renew_at: Instant::now() + lease / 3,
             busy_at: Instant::now(),
             context,
-        })
+        };
+        match actor.lift_late(&group).await {
+            Ok(()) => Ok(actor),
+            Err(end) => Err(actor.finish(end).await),
+        }
     }
 
     async fn go_on(mut self, mailbox: &mut mpsc::Receiver<Command>) -> GroupError {
@@ -229,7 +227,7 @@ impl Actor {
         }
         let lease = self.context.options.lease;
         match self.context.checkpoints.claim(&self.key, &self.context.owner, lease).await {
-            Ok(claim) if claim.epoch == self.epoch => self.renew_at = Instant::now() + lease / 3,
+            Ok(claim) if claim.epoch == self.known.epoch => self.renew_at = Instant::now() + lease / 3,
             Ok(_) => return Err(End::Stale(GroupError::busy("its claim ran out"))),
             Err(error @ CheckpointError::Owned { .. }) => return Err(End::Stale(error.into())),
             // Not needed for safety: every save is checked against the epoch.
@@ -261,7 +259,7 @@ impl Actor {
         if matches!(end, End::Stopped) {
             self.save_progress().await;
         }
-        if let Err(error) = self.context.checkpoints.release(&self.key, self.epoch).await {
+        if let Err(error) = self.context.checkpoints.release(&self.key, self.known.epoch).await {
             tracing::warn!(group = self.name, %error, "the claim of a group ends by itself");
         }
         error

@@ -275,6 +275,7 @@ impl Ledger {
             last_failed_at: self.now,
             handled: lane.done.iter().copied().collect(),
             behind: lane.delivered(),
+            epoch: None,
         };
         let live = lane.is_live();
         let mut dropped = vec![item];

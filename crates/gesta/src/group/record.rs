@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    EventStore, NewEvent, Position, ReadStream, RecordedEvent, StreamId, Tenant, Timestamp, Version,
+    Epoch, EventStore, NewEvent, Position, ReadStream, RecordedEvent, StreamId, Tenant, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -45,6 +45,9 @@ pub(crate) struct ParkedEvent {
     /// How often later versions were delivered before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) behind: Vec<(Version, u32)>,
+    /// The owner that parked it; `None` where an earlier release did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// The data of `gesta.group.replayed` and `gesta.group.discarded`.
@@ -66,6 +69,26 @@ pub(crate) enum Decision {
     Discarded(ParkedEvent),
 }
 
+/// What a checkpoint knows of a group's stream: nothing by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// Which life of the group it belongs to: the version of its creation.
+    pub(crate) generation: Version,
+    /// Up to which version the decisions are in its state.
+    pub(crate) folded: Version,
+    /// The owner that saved it; nobody where an earlier release did.
+    #[serde(default)]
+    pub(crate) epoch: Epoch,
+}
+
+impl Known {
+    /// Whether an owner that was replaced recorded this only after its successor had saved: that one may have delivered the
+    /// event and what waits behind it since, and wrote nothing to the group's stream that would have refused the record.
+    fn overrules(self, at: Version, parked: &ParkedEvent) -> bool {
+        at > self.folded && parked.epoch.is_some_and(|epoch| epoch < self.epoch)
+    }
+}
+
 /// What a group's stream says.
 #[derive(Debug, Default)]
 pub(crate) struct GroupRecord {
@@ -85,28 +108,30 @@ pub(crate) struct LiveGroup {
     pub(crate) start: Position,
     /// What is parked now.
     pub(crate) parked: BTreeMap<StreamId, ParkedEvent>,
-    /// The decisions behind the version the fold was asked to begin at.
+    /// The decisions that the checkpoint does not know.
     pub(crate) later: Vec<Decision>,
+    /// What an owner that was replaced has parked late, and nobody has lifted yet: it counts for nothing.
+    pub(crate) late: BTreeMap<StreamId, ParkedEvent>,
 }
 
 impl GroupRecord {
-    /// Folds a group's stream; `later` holds the decisions behind version `since`.
+    /// Folds a group's stream, of which its checkpoint knows so much.
     pub(crate) async fn read(
         store: &dyn EventStore,
         tenant: &Tenant,
         stream: &StreamId,
-        since: Version,
+        known: Known,
     ) -> Result<Self, GroupError> {
         let mut record = Self::default();
         let mut events = store.read_stream(ReadStream::of(tenant.clone(), stream.clone()));
         while let Some(event) = events.try_next().await? {
-            record.fold(&event, since)?;
+            record.fold(&event, known)?;
         }
         Ok(record)
     }
 
     /// Adds one event of the stream.
-    pub(crate) fn fold(&mut self, event: &RecordedEvent, since: Version) -> Result<(), GroupError> {
+    fn fold(&mut self, event: &RecordedEvent, known: Known) -> Result<(), GroupError> {
         self.version = event.version;
         if &*event.event_type == CREATED {
             let Created { definition, start_position } = data(event)?;
@@ -117,6 +142,7 @@ impl GroupRecord {
                 start: start_position,
                 parked: BTreeMap::new(),
                 later: Vec::new(),
+                late: BTreeMap::new(),
             });
             return Ok(());
         }
@@ -124,11 +150,13 @@ impl GroupRecord {
         let decision = match &*event.event_type {
             PARKED => {
                 let parked: ParkedEvent = data(event)?;
-                live.parked.insert(parked.stream.clone(), parked.clone());
-                Some(Decision::Parked(parked))
+                let late = known.overrules(event.version, &parked);
+                let lanes = if late { &mut live.late } else { &mut live.parked };
+                lanes.insert(parked.stream.clone(), parked.clone());
+                (!late).then_some(Decision::Parked(parked))
             }
-            REPLAYED => live.parked.remove(&data::<Decided>(event)?.stream).map(Decision::Replayed),
-            DISCARDED => live.parked.remove(&data::<Decided>(event)?.stream).map(Decision::Discarded),
+            REPLAYED => live.decided(&data(event)?).map(Decision::Replayed),
+            DISCARDED => live.decided(&data(event)?).map(Decision::Discarded),
             REMOVED => {
                 self.live = None;
                 return Ok(());
@@ -138,8 +166,26 @@ impl GroupRecord {
                 return Err(GroupError::Store(reason));
             }
         };
-        live.later.extend(decision.filter(|_| event.version > since));
+        live.later.extend(decision.filter(|_| event.version > known.folded));
         Ok(())
+    }
+}
+
+impl LiveGroup {
+    /// Takes what was parked out of its lane, if it counts.
+    fn decided(&mut self, decided: &Decided) -> Option<ParkedEvent> {
+        match self.late.remove(&decided.stream) {
+            Some(_) => None,
+            None => self.parked.remove(&decided.stream),
+        }
+    }
+}
+
+impl ParkedEvent {
+    /// A decision about it.
+    pub(crate) fn decided(&self, reason: Option<String>) -> Decided {
+        let Self { stream, version, position, event_id, .. } = self.clone();
+        Decided { stream, version, position, event_id, reason }
     }
 }
 

@@ -12,14 +12,15 @@ use serde::Serialize;
 use super::{Actor, End};
 use crate::group::{
     Selection,
-    record::{self, DISCARDED, Decided, PARKED, ParkedEvent, REMOVED, REPLAYED},
+    record::{self, DISCARDED, Decided, LiveGroup, PARKED, REMOVED, REPLAYED},
 };
 
 impl Actor {
     /// Records what was parked, before the checkpoint passes it.
     pub(super) async fn record_parkings(&mut self) -> Result<(), End> {
-        let parkings = self.ledger.take_parkings();
-        for parked in &parkings {
+        let mut parkings = self.ledger.take_parkings();
+        for parked in &mut parkings {
+            parked.epoch = Some(self.known.epoch);
             tracing::warn!(
                 tenant = %self.tenant, group = self.name, stream = %parked.stream, version = %parked.version,
                 attempts = parked.attempts, reason = parked.reason, "event parked"
@@ -47,6 +48,13 @@ impl Actor {
         Ok(decided.len())
     }
 
+    /// Lifts what an owner that was replaced has parked late: what the checkpoint says of it goes on.
+    pub(super) async fn lift_late(&mut self, group: &LiveGroup) -> Result<(), End> {
+        let reason = "recorded by an owner that was replaced: it goes on as its successor left it";
+        let late: Vec<_> = group.late.values().map(|parked| parked.decided(Some(reason.into()))).collect();
+        self.decide(REPLAYED, &late).await
+    }
+
     pub(super) async fn remove(&mut self) -> Result<(), End> {
         self.decide(REMOVED, &[serde_json::json!({})]).await?;
         // The checkpoint names the life of the group it belongs to, so one that stays behind does no harm.
@@ -57,15 +65,7 @@ impl Actor {
     async fn select(&mut self, selection: &Selection, reason: Option<String>) -> Result<Vec<Decided>, End> {
         self.record_parkings().await?;
         let meant = self.ledger.parked().filter(|parked| selection.holds(parked.event_id));
-        let mut decided: Vec<_> = meant
-            .map(|parked: &ParkedEvent| Decided {
-                stream: parked.stream.clone(),
-                version: parked.version,
-                position: parked.position,
-                event_id: parked.event_id,
-                reason: reason.clone(),
-            })
-            .collect();
+        let mut decided: Vec<_> = meant.map(|parked| parked.decided(reason.clone())).collect();
         decided.sort_unstable_by_key(|decided| decided.position);
         Ok(decided)
     }
@@ -73,8 +73,9 @@ impl Actor {
     async fn decide(&mut self, event_type: &str, decisions: &[impl Serialize]) -> Result<(), End> {
         for some in decisions.chunks(BATCH_EVENTS) {
             let appended =
-                append(&*self.context.store, &self.tenant, &self.stream, self.folded, event_type, some).await;
-            self.folded = match appended {
+                append(&*self.context.store, &self.tenant, &self.stream, self.known.folded, event_type, some)
+                    .await;
+            self.known.folded = match appended {
                 Ok(version) => version,
                 // Somebody else decided meanwhile, so this actor knows too little.
                 Err(

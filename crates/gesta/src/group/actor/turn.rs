@@ -106,7 +106,7 @@ impl Actor {
     fn ack(&mut self, ids: Vec<DeliveryId>, reply: Reply<usize>) {
         let (mut counted, mut lost) = (0, Vec::new());
         for id in &ids {
-            let acked = match id.of_epoch(self.epoch) {
+            let acked = match id.of_epoch(self.known.epoch) {
                 Some((position, count)) => self.ledger.ack(position, count),
                 None => Acked::Lost,
             };
@@ -125,7 +125,7 @@ impl Actor {
         let mut lost = Vec::new();
         let (mut ids, mut refused) = (Vec::new(), Vec::new());
         for id in &deliveries {
-            match id.of_epoch(self.epoch) {
+            match id.of_epoch(self.known.epoch) {
                 Some(delivery) => {
                     ids.push(id);
                     refused.push(delivery);
@@ -151,7 +151,7 @@ impl Actor {
                 continue;
             }
             let deliveries = taken.into_iter().map(|taken| Delivery {
-                id: DeliveryId::new(self.epoch, taken.event.position, taken.count),
+                id: DeliveryId::new(self.known.epoch, taken.event.position, taken.count),
                 delivery_count: taken.count,
                 event: taken.event,
             });
@@ -180,12 +180,12 @@ impl Actor {
     /// Saves the checkpoint, once what was parked is recorded; patient with a store that is not available for a moment.
     pub(super) async fn save(&mut self) -> Result<(), End> {
         self.record_parkings().await?;
-        let saved = self.ledger.checkpoint(self.generation, self.folded);
+        let saved = self.ledger.checkpoint(self.known);
         let patience = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(20))
             .with_max_times(4)
             .with_jitter();
-        let save = || self.context.checkpoints.save(&self.key, self.epoch, saved.clone());
+        let save = || self.context.checkpoints.save(&self.key, self.known.epoch, saved.clone());
         let transient = |error: &CheckpointError| matches!(error, CheckpointError::Unavailable { .. });
         match save.retry(patience).when(transient).await {
             Ok(()) => Ok(()),
@@ -204,7 +204,7 @@ impl Actor {
 
     async fn info(&self) -> Result<GroupInfo, GroupError> {
         let head = self.context.store.head().await?.position;
-        let position = self.ledger.checkpoint(self.generation, self.folded).position;
+        let position = self.ledger.checkpoint(self.known).position;
         let held = self.ledger.held_by_consumer();
         let kept = self.ledger.definition().lease.max(LONGEST_WAIT);
         let now = self.ledger.now();
@@ -226,7 +226,7 @@ impl Actor {
             lag: head.get().saturating_sub(position.get()),
             in_flight: self.ledger.in_flight(),
             parked: self.ledger.parked().count(),
-            epoch: self.epoch,
+            epoch: self.known.epoch,
             statistics: self.ledger.statistics(),
         })
     }

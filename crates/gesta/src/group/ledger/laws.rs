@@ -7,7 +7,7 @@ use std::{
 };
 
 use gesta_core::{
-    Checkpoint, Metadata, Position, Priority, RecordedEvent, StreamId, Tenant, Timestamp, Version,
+    Checkpoint, Epoch, Metadata, Position, Priority, RecordedEvent, StreamId, Tenant, Timestamp, Version,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use crate::{
     Batch,
     group::{
         GroupDefinition,
-        record::{Decision, LiveGroup, ParkedEvent},
+        record::{Decision, Known, LiveGroup, ParkedEvent},
     },
 };
 
@@ -108,7 +108,7 @@ impl Model {
         let now = Timestamp::from_micros(1_000_000);
         let ledger =
             Ledger::restore(definition.clone(), &group(&definition, &[], &BTreeMap::new()), None, now);
-        let saved = ledger.checkpoint(GENERATION, GENERATION);
+        let saved = ledger.checkpoint(known(GENERATION));
         Self {
             definition,
             log: Vec::new(),
@@ -129,7 +129,7 @@ impl Model {
 
     fn save(&mut self) {
         self.record_parkings();
-        self.saved = self.ledger.checkpoint(GENERATION, self.folded());
+        self.saved = self.ledger.checkpoint(known(self.folded()));
         self.check_checkpoint();
     }
 
@@ -282,7 +282,7 @@ impl Model {
 
     fn crash(&mut self) {
         let saved = Saved::read(&self.saved).expect("it is ours");
-        let since = (saved.folded.get() - GENERATION.get()) as usize;
+        let since = (saved.known.folded.get() - GENERATION.get()) as usize;
         let group = group(&self.definition, &self.journal[since..], &self.parked);
         let saved = Some((self.saved.position, saved));
         self.ledger = Ledger::restore(self.definition.clone(), &group, saved, self.now);
@@ -349,7 +349,12 @@ fn group(
         start: Position::START,
         parked: parked.clone(),
         later: later.to_vec(),
+        late: BTreeMap::new(),
     }
+}
+
+fn known(folded: Version) -> Known {
+    Known { generation: GENERATION, folded, epoch: Epoch(1) }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     group::{
         GroupDefinition, GroupStatistics,
-        record::{Decision, LiveGroup},
+        record::{Decision, Known, LiveGroup},
     },
     planted,
 };
@@ -33,10 +33,8 @@ fn is_zero(number: &u32) -> bool {
 /// The state beside the checkpoint's position. Bounded by what may be in flight and by the lanes behind the cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// Which life of the group it belongs to: the version of its creation in the group's stream.
-    pub(crate) generation: Version,
-    /// Up to which version the decisions in the group's stream are in this state.
-    pub(crate) folded: Version,
+    #[serde(flatten)]
+    pub(crate) known: Known,
     /// Everything up to here is settled or in `open`.
     pub(crate) cursor: Position,
     /// Not settled.
@@ -123,21 +121,21 @@ impl Ledger {
     }
 
     /// The checkpoint: the highest contiguous handled position, and what is handled beyond it.
-    pub(crate) fn checkpoint(&self, generation: Version, folded: Version) -> Checkpoint {
-        let known = self.touched.last_key_value().map_or(self.passed, |(last, _)| self.passed.max(*last));
+    pub(crate) fn checkpoint(&self, known: Known) -> Checkpoint {
+        let touched = self.touched.last_key_value().map_or(self.passed, |(last, _)| self.passed.max(*last));
         let mut open: Vec<_> = self.resume.iter().map(|(position, counts)| (*position, *counts)).collect();
         let counts = |position| self.touched.get(&position).copied().unwrap_or_default();
-        open.extend(self.open.range(..=known).map(|position| (*position, counts(*position))));
+        open.extend(self.open.range(..=touched).map(|position| (*position, counts(*position))));
         open.sort_unstable_by_key(|(position, _)| *position);
         // What nobody has touched yet is simply read again.
-        let untouched = self.open.range(known.next()..).next().map(|first| Position::new(first.get() - 1));
+        let untouched = self.open.range(touched.next()..).next().map(|first| Position::new(first.get() - 1));
         let cursor = untouched.unwrap_or(self.cursor.max(self.resume_to));
         let mut position = open.first().map_or(cursor, |(first, _)| Position::new(first.get() - 1));
         if planted::armed("checkpoint_plus_one") && !open.is_empty() {
             position = open.remove(0).0;
         }
         let lanes = self.lanes.iter().filter_map(|(stream, lane)| saved_lane(stream, lane)).collect();
-        let saved = Saved { generation, folded, cursor, open, lanes, statistics: self.statistics };
+        let saved = Saved { known, cursor, open, lanes, statistics: self.statistics };
         let state = serde_json::to_vec(&saved).expect("positions, counts and names are JSON");
         Checkpoint { position, state: state.into() }
     }
