@@ -19,21 +19,21 @@ use tokio::sync::Notify;
 
 use crate::support::{append, tenant};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Refuses `bad` until it is mended, and remembers what it took, as `stream@version`.
 #[derive(Default)]
-struct Sink {
+pub(crate) struct Sink {
     mended: AtomicBool,
     handled: Mutex<Vec<String>>,
 }
 
 impl Sink {
-    fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.mended.store(true, Ordering::SeqCst);
     }
 
-    fn handled(&self) -> Vec<String> {
+    pub(crate) fn handled(&self) -> Vec<String> {
         self.handled.lock().expect("not poisoned").clone()
     }
 }
@@ -59,7 +59,7 @@ impl EventHandler for Sink {
     }
 }
 
-async fn processors(
+pub(crate) async fn processors(
     store: Arc<dyn EventStore>,
     checkpoints: Arc<dyn CheckpointStore>,
     sink: &Arc<Sink>,
@@ -70,35 +70,40 @@ async fn processors(
     processors
 }
 
-async fn letters(processors: &Processors) -> Vec<String> {
+pub(crate) async fn letters(processors: &Processors) -> Vec<String> {
     let letters = processors.dead_letters("sink").await.expect("lists");
     letters.iter().map(|letter| format!("{}@{}", letter.stream, letter.version)).collect()
 }
 
-async fn wait(processors: &Processors, position: Position) {
+pub(crate) async fn wait(processors: &Processors, position: Position) {
     processors.wait_for("sink", position, PATIENCE).await.expect("gets there");
 }
 
 /// Appends one event of a stream, and says where.
-async fn one(store: &MemoryStore, stream: &str) -> Position {
+pub(crate) async fn one(store: &MemoryStore, stream: &str) -> Position {
     append(store, &[stream]).await;
     store.head().await.expect("answers").position
 }
 
 /// A store that keeps back what is recorded of a dead letter: it is under way, and nobody can take it back.
-struct Stalled {
+pub(crate) struct Stalled {
     store: Arc<MemoryStore>,
     under_way: Mutex<Option<AppendBatch>>,
     caught: Notify,
 }
 
 impl Stalled {
-    fn new(store: Arc<MemoryStore>) -> Arc<Self> {
+    pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
         Arc::new(Self { store, under_way: Mutex::default(), caught: Notify::new() })
     }
 
+    /// Something is under way.
+    pub(crate) async fn caught(&self) {
+        self.caught.notified().await;
+    }
+
     /// What was under way arrives.
-    async fn arrives(&self) {
+    pub(crate) async fn arrives(&self) {
         let batch = self.under_way.lock().expect("not poisoned").take().expect("something is under way");
         self.store.append(batch).await.expect("appends");
     }
@@ -137,7 +142,7 @@ async fn what_a_replaced_owner_records_late_holds_nobody_up() {
     let stalled = Stalled::new(store.clone());
     let replaced = processors(stalled.clone(), checkpoints.clone(), &sink).await;
     replaced.start_all().await.expect("starts");
-    tokio::time::timeout(PATIENCE, stalled.caught.notified()).await.expect("leaves it out");
+    tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("leaves it out");
     drop(replaced);
 
     sink.mend();
@@ -172,7 +177,7 @@ async fn what_a_replaced_owner_records_late_does_not_hide_a_letter() {
     let stalled = Stalled::new(store.clone());
     let replaced = processors(stalled.clone(), checkpoints.clone(), &sink).await;
     replaced.start_all().await.expect("starts");
-    tokio::time::timeout(PATIENCE, stalled.caught.notified()).await.expect("leaves it out");
+    tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("leaves it out");
     drop(replaced);
 
     sink.mend();
@@ -197,7 +202,7 @@ async fn what_a_replaced_owner_records_late_does_not_hide_a_letter() {
 }
 
 /// Has all dead letters handled again, and waits until none is left, or it has died.
-async fn settle(processors: &Processors) -> Option<()> {
+pub(crate) async fn settle(processors: &Processors) -> Option<()> {
     let settled = async {
         processors.replay_dead_letters("sink", Selection::All).await.ok()?;
         while !processors.dead_letters("sink").await.ok()?.is_empty() {

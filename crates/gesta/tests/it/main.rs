@@ -5,10 +5,12 @@ mod aliases;
 #[allow(dead_code, reason = "each crate needs a part of it")]
 #[path = "../../../gesta-postgres/tests/it/support.rs"]
 mod database;
+mod dead_letter_decisions;
 mod dead_letter_order;
 mod dead_letter_truth;
 mod elsewhere;
 mod group;
+mod late_parking;
 mod processor;
 mod read_side;
 mod support;
