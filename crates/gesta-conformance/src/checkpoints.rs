@@ -243,14 +243,14 @@ pub async fn a_held_checkpoint_is_not_adopted(store: Store) {
 }
 
 /// One test for each law of a checkpoint store; `$fresh` is an async function that answers with an
-/// `Arc<dyn CheckpointStore>` of its own.
+/// `Arc<dyn CheckpointStore>` of its own and with what it lasts no longer than, such as its folder.
 ///
 /// ```
 /// # mod laws {
 /// use std::sync::Arc;
 /// use gesta_core::{CheckpointStore, MemoryCheckpoints};
-/// async fn memory() -> Arc<dyn CheckpointStore> {
-///     Arc::new(MemoryCheckpoints::default())
+/// async fn memory() -> (Arc<dyn CheckpointStore>, ()) {
+///     (Arc::new(MemoryCheckpoints::default()), ())
 /// }
 /// gesta_conformance::checkpoint_laws!(memory);
 /// # }
@@ -269,7 +269,10 @@ macro_rules! checkpoint_laws {
     (@ $fresh:expr; $($law:ident)*) => {$(
         #[test]
         fn $law() {
-            $crate::run(async { $crate::checkpoints::$law(($fresh)().await).await });
+            $crate::run(async {
+                let (store, _lasts) = ($fresh)().await;
+                $crate::checkpoints::$law(store).await;
+            });
         }
     )*};
 }

@@ -3,7 +3,8 @@
 //! A backend shows itself through [`Backend`] and gets one test for each law from [`conformance!`]; the in-memory
 //! store, the file store and the client over HTTP all run the same ones. [`model`] plays random histories side by
 //! side with a list, [`lin_append`](lin_append::lin_append) lets clients race, hang up and retry, [`history`] judges
-//! what they saw, [`fault_proxy`] breaks connections on purpose. It is for tests only, knows no backend but the
+//! what they saw, [`fault_proxy`] breaks connections on purpose, [`around`] stands between a port and
+//! its caller. It is for tests only, knows no backend but the
 //! in-memory one, and panics where a law is broken.
 //!
 //! ```
@@ -16,6 +17,7 @@
 //! # }
 //! ```
 
+pub mod around;
 mod backend;
 pub mod checkpoints;
 mod conformance;

@@ -329,7 +329,7 @@ pub async fn too_many_rows_are_refused(store: Store) {
 }
 
 /// One test for each law of a store of read models; `$fresh` is an async function that answers with an
-/// `Arc<dyn ReadModelStore>` of its own.
+/// `Arc<dyn ReadModelStore>` of its own and with what it lasts no longer than, such as its folder.
 #[macro_export]
 macro_rules! read_model_laws {
     ($fresh:expr) => {
@@ -345,7 +345,10 @@ macro_rules! read_model_laws {
     (@ $fresh:expr; $($law:ident)*) => {$(
         #[test]
         fn $law() {
-            $crate::run(async { $crate::read_models::$law(($fresh)().await).await });
+            $crate::run(async {
+                let (store, _lasts) = ($fresh)().await;
+                $crate::read_models::$law(store).await;
+            });
         }
     )*};
 }

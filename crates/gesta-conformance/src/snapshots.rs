@@ -72,7 +72,7 @@ pub async fn tenants_are_apart(store: Store) {
 }
 
 /// One test for each law of a snapshot store; `$fresh` is an async function that answers with an
-/// `Arc<dyn SnapshotStore>` of its own.
+/// `Arc<dyn SnapshotStore>` of its own and with what it lasts no longer than, such as its folder.
 #[macro_export]
 macro_rules! snapshot_laws {
     ($fresh:expr) => {
@@ -84,7 +84,10 @@ macro_rules! snapshot_laws {
     (@ $fresh:expr; $($law:ident)*) => {$(
         #[test]
         fn $law() {
-            $crate::run(async { $crate::snapshots::$law(($fresh)().await).await });
+            $crate::run(async {
+                let (store, _lasts) = ($fresh)().await;
+                $crate::snapshots::$law(store).await;
+            });
         }
     )*};
 }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use gesta_conformance::checkpoint_laws;
 use gesta_core::{CheckpointKey, CheckpointStore, ManualClock, MemoryCheckpoints, Tenant, Timestamp};
 
-async fn memory() -> Arc<dyn CheckpointStore> {
-    Arc::new(MemoryCheckpoints::default())
+async fn memory() -> (Arc<dyn CheckpointStore>, ()) {
+    (Arc::new(MemoryCheckpoints::default()), ())
 }
 
 checkpoint_laws!(memory);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gesta_conformance::snapshot_laws;
 use gesta_core::{MemorySnapshots, SnapshotStore};
 
-async fn memory() -> Arc<dyn SnapshotStore> {
-    Arc::new(MemorySnapshots::default())
+async fn memory() -> (Arc<dyn SnapshotStore>, ()) {
+    (Arc::new(MemorySnapshots::default()), ())
 }
 
 snapshot_laws!(memory);

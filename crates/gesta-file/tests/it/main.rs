@@ -9,7 +9,6 @@ mod fixture;
 mod format;
 mod full_disk;
 mod laws;
-mod read_models;
 mod reader;
 mod stops;
 mod support;
