@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     Problem,
-    query::text::{Writer, each_pair, illegal, limit, once, unknown},
+    query::{
+        Query,
+        text::{Pass, illegal},
+    },
 };
 
 /// The kinds of aggregates that a server knows how to fold.
@@ -139,77 +142,41 @@ pub struct FieldQuery {
     pub limit: Option<usize>,
 }
 
-impl StateQuery {
-    /// Reads a query. Fails on an unknown, repeated or illegal parameter, and on both at once.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        each_pair(query, |key, parts| match key {
-            "version" => once(&mut made.version, key, &parts),
-            "at" => once(&mut made.at, key, &parts),
-            _ => Err(unknown(key)),
-        })?;
-        match made {
-            Self { version: Some(0), .. } => Err(illegal("version", "versions begin at 1")),
-            Self { version: Some(_), at: Some(_) } => {
-                Err(illegal("at", "give a version or a time, not both"))
-            }
-            made => Ok(made),
+impl Query for StateQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("version", &mut self.version)?;
+        pass.one("at", &mut self.at)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        match (self.version, self.at) {
+            (Some(0), _) => Err(illegal("version", "versions begin at 1")),
+            (Some(_), Some(_)) => Err(illegal("at", "give a version or a time, not both")),
+            _ => Ok(()),
         }
     }
+}
 
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("version", self.version);
-        out.one("at", self.at);
-        out.0
+impl Query for DiffQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("from", &mut self.from)?;
+        pass.one("to", &mut self.to)
     }
 }
 
-impl DiffQuery {
-    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        each_pair(query, |key, parts| match key {
-            "from" => once(&mut made.from, key, &parts),
-            "to" => once(&mut made.to, key, &parts),
-            _ => Err(unknown(key)),
-        })?;
-        Ok(made)
+impl Query for FieldQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("field", &mut self.field)?;
+        pass.limit(&mut self.limit)
     }
 
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("from", self.from);
-        out.one("to", self.to);
-        out.0
-    }
-}
-
-impl FieldQuery {
-    /// Reads a query. Fails on an unknown or repeated parameter, and on a field that is no JSON pointer.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        each_pair(query, |key, parts| match key {
-            "field" => once(&mut made.field, key, &parts),
-            "limit" => limit(&mut made.limit, &parts),
-            _ => Err(unknown(key)),
-        })?;
-        match &made.field {
+    fn check(&self) -> Result<(), Problem> {
+        match &self.field {
             Some(text) if !text.is_empty() && !text.starts_with('/') => {
                 Err(illegal("field", "write a JSON pointer such as /status or /items/0/quantity"))
             }
-            _ => Ok(made),
+            _ => Ok(()),
         }
-    }
-
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("field", self.field.as_ref());
-        out.one("limit", self.limit);
-        out.0
     }
 }
 

@@ -87,8 +87,9 @@ pub struct StoreHealth {
 }
 
 /// How a server fares, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+// The worse is the greater.
 pub enum HealthStatus {
     /// It does everything.
     Healthy,

@@ -68,7 +68,7 @@ pub use publish::{
     AcceptedEvent, AggregateEvent, Durability, DurabilityGiven, PublishBatchReply, PublishBatchRequest,
     PublishRequest, Published,
 };
-pub use query::{LogQuery, StreamQuery, StreamsQuery, consumer_of, recent_limit};
+pub use query::{LogQuery, Query, StreamQuery, StreamsQuery, consumer_of, recent_limit};
 pub use strict::{check_json, parse};
 pub use subscription::{SubscribeRequest, Subscribed};
 pub use types::{KnownType, KnownTypes};

@@ -10,9 +10,8 @@ use crate::Problem;
 
 pub(crate) mod text;
 
-use text::{
-    Writer, direction, direction_text, each, each_pair, illegal, limit, once, only, priority, unknown,
-};
+pub use text::Query;
+use text::{Pass, illegal, only};
 
 /// Which part of one stream to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, IntoParams)]
@@ -103,134 +102,58 @@ pub struct LogQuery {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl StreamQuery {
-    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        each_pair(query, |key, parts| match key {
-            "after" => once(&mut made.after, key, &parts),
-            "up_to" => once(&mut made.up_to, key, &parts),
-            "limit" => limit(&mut made.limit, &parts),
-            "direction" => direction(&mut made.direction, &parts),
-            _ => Err(unknown(key)),
-        })?;
-        Ok(made)
-    }
-
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("after", self.after);
-        out.one("up_to", self.up_to);
-        out.one("limit", self.limit);
-        out.one("direction", self.direction.map(direction_text));
-        out.0
+impl Query for StreamQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("after", &mut self.after)?;
+        pass.one("up_to", &mut self.up_to)?;
+        pass.limit(&mut self.limit)?;
+        pass.direction(&mut self.direction)
     }
 }
 
-impl StreamsQuery {
-    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        let mut system = None;
-        each_pair(query, |key, parts| match key {
-            "pattern" => once(&mut made.pattern, key, &parts),
-            "after" => once(&mut made.after, key, &parts),
-            "limit" => limit(&mut made.limit, &parts),
-            "system" => once(&mut system, key, &parts),
-            _ => Err(unknown(key)),
-        })?;
-        Ok(Self { system: system.unwrap_or(false), ..made })
+impl Query for StreamsQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("pattern", &mut self.pattern)?;
+        pass.one("after", &mut self.after)?;
+        pass.limit(&mut self.limit)?;
+        pass.flag("system", &mut self.system)
+    }
+}
+
+impl Query for LogQuery {
+    fn pass(&mut self, pass: &mut Pass) -> Result<(), Problem> {
+        pass.one("after", &mut self.after)?;
+        pass.one("from", &mut self.from)?;
+        pass.one("after_position", &mut self.after_position)?;
+        pass.one("up_to_position", &mut self.up_to_position)?;
+        pass.limit(&mut self.limit)?;
+        pass.direction(&mut self.direction)?;
+        pass.each("types", &mut self.types)?;
+        pass.one("schema_version_min", &mut self.schema_version_min)?;
+        pass.one("schema_version_max", &mut self.schema_version_max)?;
+        pass.each("streams", &mut self.streams)?;
+        pass.each("categories", &mut self.categories)?;
+        pass.each("sources", &mut self.sources)?;
+        pass.each("subjects", &mut self.subjects)?;
+        pass.each("ids", &mut self.ids)?;
+        pass.one("correlation_id", &mut self.correlation_id)?;
+        pass.priority("priority_min", &mut self.priority_min)?;
+        pass.priority("priority_max", &mut self.priority_max)?;
+        pass.one("recorded_from", &mut self.recorded_from)?;
+        pass.one("recorded_before", &mut self.recorded_before)?;
+        pass.flag("system", &mut self.system)?;
+        pass.under("metadata.", &mut self.metadata)
     }
 
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("pattern", self.pattern.as_ref());
-        out.one("after", self.after.as_ref());
-        out.one("limit", self.limit);
-        out.one("system", self.system.then_some(true));
-        out.0
+    fn check(&self) -> Result<(), Problem> {
+        match self.from.as_deref() {
+            None | Some("start" | "head") => Ok(()),
+            Some(_) => Err(illegal("from", "write start or head")),
+        }
     }
 }
 
 impl LogQuery {
-    /// Reads a query. Fails on an unknown, repeated or illegal parameter.
-    pub fn parse(query: &str) -> Result<Self, Problem> {
-        let mut made = Self::default();
-        let mut system = None;
-        each_pair(query, |key, parts| {
-            match key {
-                "after" => once(&mut made.after, key, &parts)?,
-                "from" => once(&mut made.from, key, &parts)?,
-                "after_position" => once(&mut made.after_position, key, &parts)?,
-                "up_to_position" => once(&mut made.up_to_position, key, &parts)?,
-                "limit" => limit(&mut made.limit, &parts)?,
-                "direction" => direction(&mut made.direction, &parts)?,
-                "types" => made.types.extend(parts),
-                "schema_version_min" => once(&mut made.schema_version_min, key, &parts)?,
-                "schema_version_max" => once(&mut made.schema_version_max, key, &parts)?,
-                "streams" => made.streams.extend(parts),
-                "categories" => made.categories.extend(parts),
-                "sources" => made.sources.extend(parts),
-                "subjects" => made.subjects.extend(parts),
-                "ids" => made.ids.extend(each::<Uuid>(key, &parts)?),
-                "correlation_id" => once(&mut made.correlation_id, key, &parts)?,
-                "priority_min" => made.priority_min = Some(priority(key, &parts)?),
-                "priority_max" => made.priority_max = Some(priority(key, &parts)?),
-                "recorded_from" => once(&mut made.recorded_from, key, &parts)?,
-                "recorded_before" => once(&mut made.recorded_before, key, &parts)?,
-                "system" => once(&mut system, key, &parts)?,
-                _ => made.metadata_key(key, &parts)?,
-            }
-            Ok(())
-        })?;
-        if made.from.as_deref().is_some_and(|from| from != "start" && from != "head") {
-            return Err(illegal("from", "write start or head"));
-        }
-        Ok(Self { system: system.unwrap_or(false), ..made })
-    }
-
-    fn metadata_key(&mut self, key: &str, parts: &[String]) -> Result<(), Problem> {
-        let name =
-            key.strip_prefix("metadata.").filter(|name| !name.is_empty()).ok_or_else(|| unknown(key))?;
-        let mut text = None;
-        once(&mut text, key, parts)?;
-        match self.metadata.insert(name.to_owned(), text.unwrap_or_default()) {
-            Some(_) => Err(illegal(key, "it comes twice")),
-            None => Ok(()),
-        }
-    }
-
-    /// Writes it, without the `?`.
-    pub fn to_query(&self) -> String {
-        let mut out = Writer::default();
-        out.one("after", self.after.as_ref());
-        out.one("from", self.from.as_ref());
-        out.one("after_position", self.after_position);
-        out.one("up_to_position", self.up_to_position);
-        out.one("limit", self.limit);
-        out.one("direction", self.direction.map(direction_text));
-        out.each("types", &self.types);
-        out.one("schema_version_min", self.schema_version_min);
-        out.one("schema_version_max", self.schema_version_max);
-        out.each("streams", &self.streams);
-        out.each("categories", &self.categories);
-        out.each("sources", &self.sources);
-        out.each("subjects", &self.subjects);
-        out.each("ids", &self.ids);
-        out.one("correlation_id", self.correlation_id.as_ref());
-        out.one("priority_min", self.priority_min.map(Priority::get));
-        out.one("priority_max", self.priority_max.map(Priority::get));
-        out.one("recorded_from", self.recorded_from);
-        out.one("recorded_before", self.recorded_before);
-        out.one("system", self.system.then_some(true));
-        for (key, text) in &self.metadata {
-            out.one(&format!("metadata.{key}"), Some(text));
-        }
-        out.0
-    }
-
     /// What it filters, on one tenant's events.
     pub fn filter(&self, tenant: Tenant) -> Filter {
         let patterns = |texts: &[String]| texts.iter().map(|text| Pattern::from(text.as_str())).collect();

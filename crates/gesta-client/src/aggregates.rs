@@ -41,18 +41,18 @@ impl Aggregates {
 
     /// A state: the latest, at a version, or at a time. Fails with 404 when there is none.
     pub async fn state(&self, category: &str, id: &str, query: &StateQuery) -> Result<AggregateState, Error> {
-        self.0.get(&within(&path(category, id), &query.to_query())).await
+        self.0.get(&within(&path(category, id), query)).await
     }
 
     /// What has changed between two versions.
     pub async fn diff(&self, category: &str, id: &str, query: &DiffQuery) -> Result<AggregateDiff, Error> {
-        self.0.get(&within(&format!("{}/diff", path(category, id)), &query.to_query())).await
+        self.0.get(&within(&format!("{}/diff", path(category, id)), query)).await
     }
 
     /// Which events set a field, named by its JSON pointer, oldest first: the latest 100.
     pub async fn field(&self, category: &str, id: &str, field: &str) -> Result<FieldHistory, Error> {
         let query = FieldQuery { field: Some(field.to_owned()), limit: None };
-        self.0.get(&within(&format!("{}/history", path(category, id)), &query.to_query())).await
+        self.0.get(&within(&format!("{}/history", path(category, id)), &query)).await
     }
 }
 

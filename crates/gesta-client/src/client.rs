@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use gesta_api::Query;
 use gesta_core::Tenant;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
@@ -60,7 +61,8 @@ pub struct InvalidUrl {
     pub given: String,
 }
 
-/// One request: everything but where to and who asks.
+/// One request: everything but where to and who asks. Cheap to clone: it may be sent again as it is.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -158,7 +160,7 @@ impl Client {
     ///
     /// For the routes that have no method of their own; `path` begins with a slash.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.retrying(|| Call::get(path)).await
+        self.retrying(Call::get(path)).await
     }
 
     /// One `POST` of JSON, sent once, its answer read into `T`.
@@ -172,25 +174,41 @@ impl Client {
     }
 
     pub(crate) async fn once<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
-        let bytes = self.bytes(call).await?;
+        self.once_within(call, self.timeout).await
+    }
+
+    /// Sends a call once, for an answer that may take this long.
+    pub(crate) async fn once_within<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        limit: Duration,
+    ) -> Result<T, Error> {
+        let bytes = self.bytes_within(call, limit).await?;
         serde_json::from_slice(&bytes).map_err(|error| self.malformed(&error))
     }
 
     /// Sends a call that may be sent again safely: it reads, or its ids make it idempotent.
-    ///
-    /// Once a try may have taken effect, only a definite answer ends the doubt.
-    pub(crate) async fn retrying<T: DeserializeOwned>(&self, call: impl Fn() -> Call) -> Result<T, Error> {
+    pub(crate) async fn retrying<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
+        let settled = self.settled(call).await;
+        settled.map_err(|(error, doubt)| doubt.filter(|_| error.is_transient()).unwrap_or(error))
+    }
+
+    /// The same; fails with the last error, and with the one that left open whether the call took effect, if there was
+    /// one: then only a definite answer ends the doubt.
+    pub(crate) async fn settled<T: DeserializeOwned>(&self, call: Call) -> Result<T, (Error, Option<Error>)> {
         let mut pauses = retry::call();
         let mut doubt = None;
         loop {
-            let error = match self.once(call()).await {
-                Err(error) if error.is_transient() => error,
-                settled => return settled,
+            let error = match self.once(call.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
-            let Some(pause) = pauses.next() else { return Err(doubt.unwrap_or(error)) };
+            let Some(pause) = pauses.next().filter(|_| error.is_transient()) else {
+                return Err((error, doubt));
+            };
             let asked = error.retry_after();
             tracing::debug!(%error, "trying again");
-            if matches!(error, Error::Unknown { .. }) {
+            if error.leaves_open() {
                 doubt = Some(error);
             }
             tokio::time::sleep(retry::pause(pause, asked)).await;
@@ -296,8 +314,9 @@ pub(crate) fn segment(name: &str) -> String {
     utf8_percent_encode(name, PLAIN).to_string()
 }
 
-/// A path with its query, if there is one.
-pub(crate) fn within(path: &str, query: &str) -> String {
+/// A path with its query, if that asks for anything.
+pub(crate) fn within(path: &str, query: &impl Query) -> String {
+    let query = query.to_query();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 

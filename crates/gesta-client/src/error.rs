@@ -117,6 +117,15 @@ impl Error {
         }
     }
 
+    /// Whether the call may have taken effect in spite of this.
+    pub(crate) fn leaves_open(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.code() == Some(Code::OutcomeUnknown),
+            Self::Unknown { .. } | Self::Malformed { .. } => true,
+            Self::Unreachable { .. } | Self::Request { .. } => false,
+        }
+    }
+
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.refusal().and_then(|refusal| refusal.retry_after)
     }

@@ -67,22 +67,19 @@ impl EventServiceClient {
 
     /// Publishes a request; one without an id gets one, so that it can be sent again safely.
     pub async fn send(&self, request: PublishRequest) -> Result<Published, Error> {
-        let call = Call::post("/api/v1/events/publish", &with_id(request))?;
-        self.client.retrying(|| Call::json(call.path.as_str(), call.body.clone())).await
+        self.client.retrying(Call::post("/api/v1/events/publish", &with_id(request))?).await
     }
 
     /// Publishes at most 500 requests, all or not at all, in this order.
     pub async fn send_all(&self, requests: Vec<PublishRequest>) -> Result<Vec<Published>, Error> {
         let batch = PublishBatchRequest { events: requests.into_iter().map(with_id).collect() };
         let call = Call::post("/api/v1/events/publish/batch", &batch)?;
-        let call = || Call::json(call.path.as_str(), call.body.clone());
         self.client.retrying::<PublishBatchReply>(call).await.map(|reply| reply.events)
     }
 
     /// Makes or joins a group; [`EventServiceClient::group`] then pulls from it.
     pub async fn subscribe(&self, request: &SubscribeRequest) -> Result<Subscribed, Error> {
-        let call = Call::post("/api/v1/events/subscribe", request)?;
-        self.client.retrying(|| Call::json(call.path.as_str(), call.body.clone())).await
+        self.client.retrying(Call::post("/api/v1/events/subscribe", request)?).await
     }
 
     /// The group of this name.
@@ -111,6 +108,22 @@ impl EventServiceClient {
     }
 }
 
+impl EventServiceClient {
+    /// Publishes a payload about somebody or something, of a level that is written in this crate.
+    async fn about(
+        &self,
+        event_type: &str,
+        payload: &impl Serialize,
+        subject: String,
+        level: u8,
+    ) -> Result<Published, Error> {
+        let priority = gesta_core::Priority::new(level);
+        debug_assert!(priority.is_some(), "priorities are 1 to 5");
+        let request = self.request(event_type, payload)?;
+        self.send(PublishRequest { subject: Some(subject), priority, ..request }).await
+    }
+}
+
 fn with_id(request: PublishRequest) -> PublishRequest {
     let id = request.event_id.unwrap_or_else(Uuid::now_v7);
     PublishRequest { event_id: Some(id), ..request }
@@ -119,11 +132,4 @@ fn with_id(request: PublishRequest) -> PublishRequest {
 /// The time now as the payloads of the typed calls carry it.
 fn now() -> gesta_core::Timestamp {
     gesta_core::Clock::now(&gesta_core::SystemClock)
-}
-
-/// A level that is written in this crate and known to be one.
-fn priority(level: u8) -> Option<gesta_core::Priority> {
-    let priority = gesta_core::Priority::new(level);
-    debug_assert!(priority.is_some(), "priorities are 1 to 5");
-    priority
 }

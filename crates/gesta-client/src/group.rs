@@ -49,8 +49,7 @@ impl Group {
     /// Makes a group, or finds it as it was made before. Fails with a conflict when one of this name takes other
     /// events.
     pub async fn create(client: &Client, request: &GroupRequest) -> Result<gesta_api::Group, Error> {
-        let body = Call::post("/api/v1/groups", request)?.body;
-        client.retrying(|| Call::json("/api/v1/groups", body.clone())).await
+        client.retrying(Call::post("/api/v1/groups", request)?).await
     }
 
     /// Every group of the tenant, by name.
@@ -83,9 +82,7 @@ impl Group {
             wait_ms: Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         };
         let call = Call::post(format!("{}/pull", self.path), &request)?;
-        let bytes = self.client.bytes_within(call, self.client.timeout() + wait).await?;
-        let pulled: Deliveries<'static> =
-            serde_json::from_slice(&bytes).map_err(|error| self.client.malformed(&error))?;
+        let pulled: Deliveries<'static> = self.client.once_within(call, self.client.timeout() + wait).await?;
         Ok(pulled.deliveries)
     }
 
@@ -93,7 +90,8 @@ impl Group {
     /// safe to send again, and is. Fails with a conflict when a lease was lost.
     pub async fn ack(&self, deliveries: impl IntoIterator<Item = String>) -> Result<usize, Error> {
         let request = AckRequest { delivery_ids: deliveries.into_iter().collect() };
-        let reply: AckReply = self.settle("ack", &request).await?;
+        let call = Call::post(format!("{}/ack", self.path), &request)?;
+        let reply: AckReply = self.client.retrying(call).await?;
         Ok(reply.acked)
     }
 
@@ -109,17 +107,9 @@ impl Group {
             reason,
             park: park.then_some(true),
         };
-        let reply: NackReply = self.settle("nack", &request).await?;
+        let call = Call::post(format!("{}/nack", self.path), &request)?;
+        let reply: NackReply = self.client.retrying(call).await?;
         Ok(reply.nacked)
-    }
-
-    async fn settle<T: serde::de::DeserializeOwned>(
-        &self,
-        verb: &str,
-        request: &impl serde::Serialize,
-    ) -> Result<T, Error> {
-        let call = Call::post(format!("{}/{verb}", self.path), request)?;
-        self.client.retrying(|| Call::json(call.path.as_str(), call.body.clone())).await
     }
 
     /// The events that could not be handled, oldest first.

@@ -46,12 +46,12 @@ impl Processors {
 
     /// Lets it finish its batch and wait, also after a restart. Safe to send again, and is.
     pub async fn pause(&self, name: &str) -> Result<Processor, Error> {
-        self.0.retrying(|| Call::tell(format!("{}/pause", path(name)))).await
+        self.0.retrying(Call::tell(format!("{}/pause", path(name)))).await
     }
 
     /// Lets it go on, after a pause or after it has stopped with an error. Safe to send again, and is.
     pub async fn resume(&self, name: &str) -> Result<Processor, Error> {
-        self.0.retrying(|| Call::tell(format!("{}/resume", path(name)))).await
+        self.0.retrying(Call::tell(format!("{}/resume", path(name)))).await
     }
 
     /// Begins at the start of the log again: a read model is empty at once. Sent once.

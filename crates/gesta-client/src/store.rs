@@ -91,8 +91,7 @@ impl StreamCatalog for HttpStore {
                 limit: Some((list.limit - found.len()).min(limits::PAGE_EVENTS)),
                 system: list.system,
             };
-            let path = within("/api/v1/streams", &query.to_query());
-            let call = || Call::get(path.as_str()).tenant(&list.tenant);
+            let call = Call::get(within("/api/v1/streams", &query)).tenant(&list.tenant);
             let page: StreamsPage = self.client.retrying(call).await.map_err(read::read_error)?;
             found.extend(page.streams.into_iter().map(StreamInfo::from));
             match page.next.map(|next| next.parse()).transpose() {

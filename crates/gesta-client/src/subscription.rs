@@ -45,7 +45,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct Subscription {
     client: Client,
     path: String,
-    query: String,
+    query: LogQuery,
     at_head: bool,
     cursor: Option<String>,
     last: Position,
@@ -63,16 +63,16 @@ struct Connection {
 impl Subscription {
     /// The events of the log that pass a filter, from the beginning. The tenant is the client's.
     pub fn of(client: Client, filter: &Filter) -> Self {
-        let query = LogQuery::of(filter).to_query();
-        Self::new(client, "/api/v1/log/stream".to_owned(), query)
+        Self::new(client, "/api/v1/log/stream".to_owned(), LogQuery::of(filter))
     }
 
     /// The events of one stream behind a version.
     pub fn of_stream(client: Client, stream: &StreamId, after: Version) -> Self {
-        Self::new(client, format!("/api/v1/streams/{stream}/stream"), format!("after={after}"))
+        let query = LogQuery { after: Some(after.to_string()), ..LogQuery::default() };
+        Self::new(client, format!("/api/v1/streams/{stream}/stream"), query)
     }
 
-    fn new(client: Client, path: String, query: String) -> Self {
+    fn new(client: Client, path: String, query: LogQuery) -> Self {
         let pauses = retry::reconnect();
         let (cursor, last) = (None, Position::START);
         let (connection, ready, asked) = (None, VecDeque::new(), None);
@@ -87,10 +87,7 @@ impl Subscription {
 
     /// The same, behind a position of the log.
     pub fn after_position(mut self, position: Position) -> Self {
-        if !self.query.is_empty() {
-            self.query.push('&');
-        }
-        self.query += &format!("after_position={position}");
+        self.query.after_position = Some(position.get());
         self
     }
 

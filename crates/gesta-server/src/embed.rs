@@ -63,8 +63,8 @@ mod part;
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Page;
 
+pub(crate) use part::Check;
 pub use part::Part;
-pub(crate) use part::{Check, worse};
 
 /// A server to be: what it stands on, what it is told, and what a program adds to it. Nothing runs before
 /// [`Server::start`] or [`Server::service`].

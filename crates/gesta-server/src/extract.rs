@@ -44,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for StreamPath {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let text = path_part(parts, state).await?;
+        let PathText(text) = PathText::from_request_parts(parts, state).await?;
         text.parse().map(Self).map_err(|error| Failure::new(Code::IllegalStream, format!("{error}")))
     }
 }
@@ -56,7 +56,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathText {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        path_part(parts, state).await.map(Self)
+        path_parts(parts, state).await.map(|[text]| Self(text))
     }
 }
 
@@ -67,13 +67,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPair {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let [one, other] = path_parts(parts, state).await?;
-        Ok(Self(one, other))
+        path_parts(parts, state).await.map(|[one, other]| Self(one, other))
     }
-}
-
-async fn path_part<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Failure> {
-    path_parts(parts, state).await.map(|[text]| text)
 }
 
 async fn path_parts<const N: usize, S: Send + Sync>(
@@ -84,6 +79,17 @@ async fn path_parts<const N: usize, S: Send + Sync>(
     let params = RawPathParams::from_request_parts(parts, state).await.map_err(undecodable)?;
     let mut texts = params.iter().map(|(_, text)| text.to_owned());
     Ok(std::array::from_fn(|_| texts.next().expect("the route has so many variable parts")))
+}
+
+/// What the query asks for.
+pub(crate) struct Query<Q>(pub(crate) Q);
+
+impl<S: Send + Sync, Q: gesta_api::Query> FromRequestParts<S> for Query<Q> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Ok(Self(Q::parse(parts.uri.query().unwrap_or_default())?))
+    }
 }
 
 /// A JSON reply with this status, serialized once.

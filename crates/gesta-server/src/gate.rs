@@ -19,8 +19,8 @@ use crate::{
     auth::{Access, Authority, Caller, Denied},
     config::Config,
     intake::Intake,
+    problem::Failure,
     quota::Quota,
-    refusal::Refusal,
 };
 
 /// How a request gets to its handler.
@@ -68,7 +68,7 @@ impl Gate {
     /// Runs what is behind a route for a caller who may, if the tenant has not asked too often.
     async fn admit_caller(&self, caller: &Caller, mut request: Request, next: Next) -> Response {
         if let Err(exceeded) = self.quota.rate(&caller.tenant, Instant::now()) {
-            return exceeded.into_response();
+            return Failure::from(exceeded).into_response();
         }
         request.extensions_mut().insert(caller.clone());
         self.admit(request, next).await
@@ -78,7 +78,7 @@ impl Gate {
     async fn admit(&self, request: Request, next: Next) -> Response {
         let in_flight = match self.quota.request() {
             Ok(in_flight) => in_flight,
-            Err(exceeded) => return exceeded.into_response(),
+            Err(exceeded) => return Failure::from(exceeded).into_response(),
         };
         let response = match self.intake.receive(request).await {
             Ok((request, room)) => {
@@ -86,7 +86,7 @@ impl Gate {
                 drop(room);
                 response
             }
-            Err(refusal) => refusal.into_response(),
+            Err(failure) => failure.into_response(),
         };
         drop(in_flight);
         response
@@ -100,11 +100,11 @@ impl Gate {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => {
                 let detail = "the server has a bug here, which it has logged: report it with the request id";
-                Refusal::new(Code::Internal, detail).into_response()
+                Failure::new(Code::Internal, detail).into_response()
             }
             Err(_) => {
                 let detail = "the reply took too long; send the same request with the same ids again";
-                Refusal::new(Code::OutcomeUnknown, detail).retry_after(Duration::from_secs(1)).into_response()
+                Failure::new(Code::OutcomeUnknown, detail).into_response()
             }
         }
     }

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::{
     config::Config,
-    quota::{BodyRoom, Exceeded, Quota},
-    refusal::Refusal,
+    problem::Failure,
+    quota::{BodyRoom, Quota},
 };
 
 /// Takes whole bodies in. Handlers behind it never wait for a client.
@@ -34,7 +34,7 @@ impl Intake {
 
     /// The same request with its whole body, and the room it takes. A declared length that is too much is refused
     /// before a byte is read.
-    pub(crate) async fn receive(&self, request: Request) -> Result<(Request, Vec<BodyRoom>), Refusal> {
+    pub(crate) async fn receive(&self, request: Request) -> Result<(Request, Vec<BodyRoom>), Failure> {
         if request.body().is_end_stream() {
             return Ok((request, Vec::new()));
         }
@@ -49,20 +49,20 @@ impl Intake {
     }
 
     /// Each piece takes room before it is kept; a pause that is too long ends it.
-    async fn collect(&self, mut body: Body, room: &mut Vec<BodyRoom>) -> Result<Bytes, Refusal> {
+    async fn collect(&self, mut body: Body, room: &mut Vec<BodyRoom>) -> Result<Bytes, Failure> {
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
         loop {
             let Some(frame) = timeout(self.pause, body.frame()).await.map_err(|_| self.too_slow())? else {
                 break;
             };
-            let broken = |_| Refusal::new(Code::MalformedRequest, "the body ended before it was complete");
+            let broken = |_| Failure::new(Code::MalformedRequest, "the body ended before it was complete");
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
             let so_far = first.len() + all.len();
             if so_far + data.len() > self.most {
                 return Err(self.too_large());
             }
-            room.push(self.quota.body(data.len()).map_err(Exceeded::refusal)?);
+            room.push(self.quota.body(data.len())?);
             // Most bodies come in one piece, which is then not copied.
             if so_far == 0 {
                 first = data;
@@ -76,14 +76,14 @@ impl Intake {
         Ok(if all.is_empty() { first } else { all.freeze() })
     }
 
-    fn too_large(&self) -> Refusal {
+    fn too_large(&self) -> Failure {
         let most = self.most;
-        Refusal::new(Code::BodyTooLarge, format!("the body holds more than {most} bytes: split the batch"))
+        Failure::new(Code::BodyTooLarge, format!("the body holds more than {most} bytes: split the batch"))
     }
 
-    fn too_slow(&self) -> Refusal {
+    fn too_slow(&self) -> Failure {
         let detail = format!("the body did not arrive within {:?}: send it faster or split it", self.whole);
-        Refusal::new(Code::RequestTimeout, detail).retry_after(Duration::from_secs(1))
+        Failure::new(Code::RequestTimeout, detail)
     }
 }
 

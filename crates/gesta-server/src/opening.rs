@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::State, http::StatusCode, middleware::from_fn, response::Response, routing::get};
+use axum::{Router, extract::State, middleware::from_fn, response::Response, routing::get};
 use gesta_api::{Code, Health, HealthStatus};
 use gesta_core::{Clock, SystemClock};
 use gesta_file::{Options, Progress};
@@ -19,11 +19,10 @@ use crate::{
     backend::Backend,
     config::Config,
     error::ServeError,
-    extract::json,
     listen,
     problem::{Failure, write_problems},
     rim::Rim,
-    routes::info,
+    routes::info::{self, told},
 };
 
 /// An opening that is done so soon is not worth a word.
@@ -75,7 +74,7 @@ fn twice(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
 fn routes(opening: Opening) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/health/live", get(live))
+        .route("/health/live", get(info::live))
         .route("/health/ready", get(ready))
         .fallback(starting)
         .with_state(opening)
@@ -103,16 +102,11 @@ async fn health(State(opening): State<Opening>) -> Response {
         open_connections: 0,
         stopping: false,
     };
-    info::retry_later(json(StatusCode::SERVICE_UNAVAILABLE, &health))
-}
-
-async fn live() -> Response {
-    json(StatusCode::OK, &serde_json::json!({ "status": "live" }))
+    told(false, &health)
 }
 
 async fn ready(State(opening): State<Opening>) -> Response {
-    let reply = serde_json::json!({ "status": "not_ready", "reason": opening.text() });
-    info::retry_later(json(StatusCode::SERVICE_UNAVAILABLE, &reply))
+    told(false, &serde_json::json!({ "status": "not_ready", "reason": opening.text() }))
 }
 
 async fn starting(State(opening): State<Opening>) -> Failure {

@@ -66,6 +66,23 @@ impl Failure {
         *self.problem
     }
 
+    /// The same as JSON.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.problem).expect("a problem is JSON")
+    }
+
+    /// The status of the reply.
+    pub(crate) fn status(&self) -> StatusCode {
+        // Every code has a legal status; a rule of a program may have forgotten.
+        StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The seconds of `Retry-After`, if there is one.
+    pub(crate) fn seconds(&self) -> Option<u64> {
+        let seconds = self.retry_after?.as_millis().div_ceil(1000).clamp(1, 3600);
+        Some(u64::try_from(seconds).expect("at most an hour"))
+    }
+
     /// Why, by its stable name; `None` for a rule of a program's own.
     pub fn code(&self) -> Option<Code> {
         self.problem.code()
@@ -185,14 +202,11 @@ impl From<LoadError> for Failure {
 }
 
 impl IntoResponse for Failure {
-    /// Without a body yet: [`write_problems`] knows the path it belongs to.
+    /// Carries the problem beside its body: [`write_problems`] knows the path it belongs to.
     fn into_response(self) -> Response {
-        // Every code has a legal status; a rule of a program may have forgotten.
-        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
-        if let Some(wait) = self.retry_after {
-            let seconds = wait.as_millis().div_ceil(1000).clamp(1, 3600);
-            let seconds = u64::try_from(seconds).expect("at most an hour");
+        let kind = [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)];
+        let mut response = (self.status(), kind, self.body()).into_response();
+        if let Some(seconds) = self.seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(whose) = self.whose {
@@ -203,14 +217,12 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Writes the body of every refusal, with the path that was asked for.
+/// Writes the path that was asked for into the body of every refusal.
 pub(crate) async fn write_problems(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Box<Problem>>() else { return response };
-    let body = serde_json::to_vec(&problem.at(uri.path())).expect("a problem is JSON");
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    *response.body_mut() = Body::from(body);
+    *response.body_mut() = Body::from(Failure::from(problem.at(uri.path())).body());
     response
 }

@@ -6,12 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::response::{IntoResponse, Response};
-use gesta_api::Code;
 use gesta_core::Tenant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{config::Config, refusal::Refusal};
+use crate::config::Config;
 
 /// Tenants whose rate is remembered; beyond that the ones with an unused quota are forgotten.
 const REMEMBERED_TENANTS: usize = 10_000;
@@ -146,24 +144,6 @@ impl Drop for SsePlace {
                 sse.remove(&self.tenant);
             }
         }
-    }
-}
-
-impl Exceeded {
-    /// The reply, with the time after which to try again.
-    pub(crate) fn refusal(self) -> Refusal {
-        let (code, wait) = match self {
-            Self::Requests | Self::Bodies => (Code::Overloaded, 1),
-            Self::Rate => (Code::TooManyRequests, 1),
-            Self::SseClients => (Code::TooManyRequests, 15),
-        };
-        Refusal::new(code, self.to_string()).retry_after(Duration::from_secs(wait))
-    }
-}
-
-impl IntoResponse for Exceeded {
-    fn into_response(self) -> Response {
-        self.refusal().into_response()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The routes, a file for each resource.
 
+use std::time::Duration;
+
 use axum::middleware::from_fn;
 use gesta_api::Problem;
 use utoipa::{
@@ -38,6 +40,11 @@ pub(crate) mod streams;
 pub(crate) mod subscribe;
 pub(crate) mod types;
 pub(crate) mod write;
+
+/// A time as replies tell it.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// Every route with what it asks of its caller.
 pub fn declared() -> Vec<Declared> {

@@ -146,21 +146,6 @@ pub async fn open_on(listener: TcpListener, config: Config, options: Options) ->
     start_on(listener, backend, config).await
 }
 
-/// Starts a server as configured, runs it until `shutdown` is done, then stops it in good order.
-pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    start(config).await?.until(shutdown).await
-}
-
-/// Serves on this listener and backend until `shutdown` is done; then stops in good order.
-pub async fn serve_on(
-    listener: TcpListener,
-    backend: Backend,
-    config: Config,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    start_on(listener, backend, config).await?.until(shutdown).await
-}
-
 /// Starts a server on this listener and backend.
 pub async fn start_on(
     listener: TcpListener,

@@ -13,13 +13,14 @@ use axum::{
 };
 use futures_util::{StreamExt, stream as streams};
 use gesta_api::Problem;
+use gesta_core::Tenant;
 use serde::Serialize;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
 };
 
-use crate::{app::App, auth::Caller, extract::header_text, problem::Failure, quota::SsePlace};
+use crate::{app::App, extract::header_text, problem::Failure, quota::SsePlace};
 
 mod deliveries;
 mod log;
@@ -57,8 +58,8 @@ pub(crate) struct Writer {
 pub(crate) struct Closed;
 
 /// A connection: the response, and what writes to it.
-pub(crate) fn open(app: &App, caller: &Caller) -> Result<(Response, Writer), Failure> {
-    let place = app.parts.quota.sse(&caller.tenant)?;
+pub(crate) fn open(app: &App, tenant: &Tenant) -> Result<(Response, Writer), Failure> {
+    let place = app.parts.quota.sse(tenant)?;
     let (frames, received) = mpsc::channel::<Bytes>(BUFFER);
     let last_words = Arc::new(std::sync::Mutex::new(None));
     let writer = Writer {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use gesta_api::{LogPage, LogQuery};
+use gesta_api::{LogPage, LogQuery, Query};
 use gesta_client::Client;
 use gesta_core::limits;
 use serde::Serialize;

@@ -1,11 +1,11 @@
 //! Typed calls, second generation: ids are texts, payloads say `timestamp` and take free JSON.
 
-use gesta_api::{PublishRequest, Published};
+use gesta_api::Published;
 use gesta_core::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{EventServiceClient, now, priority};
+use super::{EventServiceClient, now};
 use crate::Error;
 
 impl EventServiceClient {
@@ -15,8 +15,7 @@ impl EventServiceClient {
         sample_id: &str,
         sample: &impl Serialize,
     ) -> Result<Published, Error> {
-        let request = self.request("sample.created", sample)?;
-        self.about(request, format!("sample-{sample_id}"), 2).await
+        self.about("sample.created", sample, format!("sample-{sample_id}"), 2).await
     }
 
     /// Publishes `sample.status_changed`: subject `sample-<id>`, priority 2; the payload adds `timestamp`, and
@@ -32,8 +31,7 @@ impl EventServiceClient {
             "sample_id": sample_id, "old_status": old_status, "new_status": new_status,
             "metadata": metadata, "timestamp": now(),
         });
-        let request = self.request("sample.status_changed", &payload)?;
-        self.about(request, format!("sample-{sample_id}"), 2).await
+        self.about("sample.status_changed", &payload, format!("sample-{sample_id}"), 2).await
     }
 
     /// Publishes `auth.user_logged_in`: subject `user-<id>`, priority 3; `source_ip` is `unknown`.
@@ -46,8 +44,7 @@ impl EventServiceClient {
         let payload = json!({
             "user_id": user_id, "username": username, "login_time": login_time, "source_ip": "unknown",
         });
-        let request = self.request("auth.user_logged_in", &payload)?;
-        self.about(request, format!("user-{user_id}"), 3).await
+        self.about("auth.user_logged_in", &payload, format!("user-{user_id}"), 3).await
     }
 
     /// Publishes `storage.temperature_alert`: subject `storage-<location>`, priority 1; the payload adds
@@ -63,11 +60,6 @@ impl EventServiceClient {
             "location": storage_location, "current_temperature": current_temperature,
             "threshold": threshold, "alert_level": alert_level, "timestamp": now(),
         });
-        let request = self.request("storage.temperature_alert", &payload)?;
-        self.about(request, format!("storage-{storage_location}"), 1).await
-    }
-
-    async fn about(&self, request: PublishRequest, subject: String, level: u8) -> Result<Published, Error> {
-        self.send(PublishRequest { subject: Some(subject), priority: priority(level), ..request }).await
+        self.about("storage.temperature_alert", &payload, format!("storage-{storage_location}"), 1).await
     }
 }

@@ -1,15 +1,14 @@
 //! Appending over the wire.
 
-use gesta_api::{BatchAppendRequest, BatchAppendedReply, Code, DurabilityGiven, Problem};
+use gesta_api::{BatchAppendRequest, BatchAppendedReply, Code, Problem};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, AppendedEvent, Conflict, Durability, DurabilityClass,
-    ExpectedVersion, Invalid, Position, Version,
+    AppendBatch, AppendError, Appended, AppendedEvent, Conflict, Durability, ExpectedVersion, Invalid,
+    Position, Version,
 };
 
 use crate::{
     Error, Refusal,
     client::{Call, Client},
-    retry,
 };
 
 /// Appends a batch. Sent again, with the same ids, while the trouble is transient: whatever the first try came to,
@@ -20,46 +19,21 @@ pub(super) async fn append(client: &Client, batch: AppendBatch) -> Result<Append
         appends: batch.appends.iter().map(Into::into).collect(),
         durability: (batch.durability == Durability::Relaxed).then_some(gesta_api::Durability::Relaxed),
     };
-    let body = serde_json::to_vec(&request)
-        .map_err(|error| AppendError::Unavailable { reason: format!("the batch is no JSON: {error}") })?;
-    // The batch is written out once; a retry sends the very same bytes.
-    let body = bytes::Bytes::from(body);
-    let call = || Call::json("/api/v1/append", body.clone()).tenant(&batch.tenant);
-    let mut pauses = retry::call();
-    let mut doubt = None;
-    loop {
-        let error = match client.once::<BatchAppendedReply>(call()).await {
-            Ok(reply) => return Ok(appended(reply)),
-            Err(error) => error,
-        };
-        if leaves_open(&error) {
-            doubt = Some(error.to_string());
-        }
-        match pauses.next().filter(|_| error.is_transient()) {
-            Some(pause) => tokio::time::sleep(retry::pause(pause, error.retry_after())).await,
-            None => return Err(settled(error, doubt, &batch)),
-        }
-    }
-}
-
-/// Whether the append may have taken effect in spite of this.
-fn leaves_open(error: &Error) -> bool {
-    match error {
-        Error::Refused(refusal) => refusal.code() == Some(Code::OutcomeUnknown),
-        Error::Unknown { .. } | Error::Malformed { .. } => true,
-        Error::Unreachable { .. } | Error::Request { .. } => false,
-    }
+    let call = Call::post("/api/v1/append", &request)
+        .map_err(|error| AppendError::Unavailable { reason: error.to_string() })?;
+    let appended = client.settled(call.tenant(&batch.tenant)).await.map(appended);
+    appended.map_err(|(error, doubt)| settled(error, doubt, &batch))
 }
 
 /// The last error as the port says it. An early try that may have taken effect makes "nothing was stored" a guess.
-fn settled(error: Error, doubt: Option<String>, batch: &AppendBatch) -> AppendError {
+fn settled(error: Error, doubt: Option<Error>, batch: &AppendBatch) -> AppendError {
     let settled = match error {
         Error::Refused(refusal) => refused(*refusal, batch),
         Error::Unreachable { .. } => AppendError::Unavailable { reason: error.to_string() },
         other => AppendError::Unknown { reason: other.to_string() },
     };
     match doubt {
-        Some(reason) if settled.is_transient() => AppendError::Unknown { reason },
+        Some(doubt) if settled.is_transient() => AppendError::Unknown { reason: doubt.to_string() },
         _ => settled,
     }
 }
@@ -110,13 +84,9 @@ fn appended(reply: BatchAppendedReply) -> Appended {
     };
     Appended {
         repeated: reply.repeated,
-        durability: class(reply.durability),
+        durability: reply.durability.into(),
         events: reply.events.into_iter().map(placed).collect(),
     }
-}
-
-fn class(given: DurabilityGiven) -> Option<DurabilityClass> {
-    given.into()
 }
 
 #[cfg(test)]
@@ -160,7 +130,8 @@ mod tests {
         let unreachable = || Error::Unreachable { server: "s".into(), reason: "refused".into() };
         let first = settled(unreachable(), None, &batch());
         assert!(matches!(first, AppendError::Unavailable { .. }), "{first}");
-        let later = settled(unreachable(), Some("the answer was cut off".into()), &batch());
+        let cut_off = Error::Unknown { server: "s".into(), reason: "the answer was cut off".into() };
+        let later = settled(unreachable(), Some(cut_off), &batch());
         assert!(matches!(later, AppendError::Unknown { .. }), "{later}");
     }
 

@@ -74,8 +74,8 @@ struct StreamPages {
 impl Fetch for StreamPages {
     async fn page(mut self, most: usize) -> Result<(Vec<RecordedEvent>, Option<Self>), ReadError> {
         self.query.limit = Some(most);
-        let path = within(&format!("/api/v1/streams/{}", self.stream), &self.query.to_query());
-        let call = || Call::get(path.as_str()).tenant(&self.tenant);
+        let path = within(&format!("/api/v1/streams/{}", self.stream), &self.query);
+        let call = Call::get(path).tenant(&self.tenant);
         let page: StreamPage<'static> = match self.client.retrying(call).await {
             Ok(page) => page,
             // To the port a stream that nobody wrote to is empty.
@@ -119,8 +119,8 @@ struct LogPages {
 impl Fetch for LogPages {
     async fn page(mut self, most: usize) -> Result<(Vec<RecordedEvent>, Option<Self>), ReadError> {
         self.query.limit = Some(most);
-        let path = within("/api/v1/log", &self.query.to_query());
-        let call = || Call::get(path.as_str()).tenant(&self.tenant);
+        let path = within("/api/v1/log", &self.query);
+        let call = Call::get(path).tenant(&self.tenant);
         let page: LogPage<'static> = self.client.retrying(call).await.map_err(read_error)?;
         let mut events = recorded(&self.client, page.events)?;
         // Whatever part of the filter a server does not know, no event that fails it is handed out.

@@ -27,8 +27,12 @@ async fn the_first_generation_publishes_as_it_always_did() {
     let created =
         events.publish_sample_created(id, "SAM-20240618-001", "DNA", id, id).await.expect("created");
     let (metadata, data) = payload(&client, created.event_id).await;
-    assert_eq!((metadata.subject, metadata.source.as_deref()), (None, Some("sample-service")));
+    assert_eq!((metadata.subject, metadata.priority), (None, None));
+    assert_eq!(metadata.source.as_deref(), Some("sample-service"));
     assert_eq!((&data["barcode"], data["created_at"].is_string()), (&json!("SAM-20240618-001"), true));
+    let mut keys: Vec<_> = data.as_object().expect("an object").keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["barcode", "created_at", "lab_id", "sample_id", "sample_type", "submitter_id"]);
 
     let changed = events
         .publish_sample_status_changed(id, "SAM-20240618-001", "pending", "validated", id)

@@ -2,6 +2,9 @@
 
 mod application;
 mod consumer;
+/// Databases for tests, as the store on PostgreSQL has them.
+#[allow(dead_code, reason = "each crate needs a part of it")]
+#[path = "../../../gesta-postgres/tests/it/support.rs"]
 mod database;
 mod event_service;
 mod examples;

@@ -14,7 +14,7 @@ use gesta_server::{Backend as ServerBackend, Config, Running, auth::keys, start_
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Mutex};
 
-use crate::database::Database;
+use crate::database::{Database, database};
 
 /// How long anything in these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ impl Served {
 
     /// On a PostgreSQL database of its own, with a key for each tenant.
     pub(crate) async fn postgres() -> Self {
-        Self::start(Store::Postgres(Database::new().await), true).await
+        Self::start(Store::Postgres(database().await), true).await
     }
 
     async fn start(store: Store, with_keys: bool) -> Self {

@@ -22,7 +22,7 @@ use super::{
     timed::{Limits, Phase, Progress, Timed},
     turn_away::TOLD,
 };
-use crate::{config::Config, refusal::Refusal, telemetry::Telemetry};
+use crate::{config::Config, problem::Failure, telemetry::Telemetry};
 
 /// Bytes a connection may hold before its request is known and allowed.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -104,7 +104,7 @@ impl Server {
     }
 
     /// The head as it came is not known here, so its parts are counted.
-    fn check_head(&self, request: &Request<Incoming>) -> Option<Refusal> {
+    fn check_head(&self, request: &Request<Incoming>) -> Option<Failure> {
         let headers = request.headers();
         let line = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
         let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -114,6 +114,6 @@ impl Server {
         self.telemetry.refused("head_too_large");
         let (headers, bytes) = (self.max_headers, self.max_head_bytes);
         let detail = format!("the request head has more than {headers} headers or {bytes} bytes: send less");
-        Some(Refusal::new(Code::HeadersTooLarge, detail))
+        Some(Failure::new(Code::HeadersTooLarge, detail))
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{caps::Full, connection::Server};
-use crate::refusal::Refusal;
+use crate::problem::Failure;
 
 /// Connections that are told why at once; beyond that they are just closed.
 pub(super) const TOLD: usize = 64;
@@ -44,7 +44,7 @@ pub(super) fn turn_away(
 async fn tell(mut stream: TcpStream, detail: &str) -> std::io::Result<()> {
     let mut scrap = [0; 4096];
     let _some = stream.read(&mut scrap).await?;
-    let refusal = Refusal::new(Code::Overloaded, detail).retry_after(Duration::from_secs(5));
+    let refusal = Failure::new(Code::Overloaded, detail).retry_after(Duration::from_secs(5));
     let body = refusal.body();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: {}\r\n\

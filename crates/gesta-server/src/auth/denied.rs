@@ -7,7 +7,7 @@ use axum::{
 use gesta_api::Code;
 
 use super::Permission;
-use crate::refusal::Refusal;
+use crate::problem::Failure;
 
 /// Why a request is refused before anything is done for it. Says nothing that a stranger could use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ impl Denied {
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        let mut response = Refusal::new(self.code(), self.to_string()).into_response();
+        let mut response = Failure::from(self).into_response();
         if response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

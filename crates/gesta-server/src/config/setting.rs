@@ -3,17 +3,18 @@
 use std::{path::PathBuf, time::Duration};
 
 use gesta_core::InvalidAliases;
+use serde::Serialize;
 
 use super::StoreAddress;
 use crate::roles::Roles;
 
 /// A setting, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// The name of its field.
-    pub field: &'static str,
     /// The name of its variable in the environment.
     pub variable: &'static str,
+    /// The name of its field.
+    pub field: &'static str,
     /// Its default; empty for none.
     pub default: &'static str,
     /// What it does.

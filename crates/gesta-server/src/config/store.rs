@@ -30,7 +30,7 @@ impl StoreAddress {
         match text.split_once(':') {
             _ if text.is_empty() => Some(Self::Unset),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                Some(Self::Postgres(Database(text.to_owned())))
+                Some(Self::Postgres(Database::of(text)))
             }
             Some(("file", path)) => {
                 let path = path.strip_prefix("//").unwrap_or(path);
@@ -47,6 +47,11 @@ impl StoreAddress {
 }
 
 impl Database {
+    /// The database at this address.
+    pub fn of(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
     /// The address with the password of a file, if one is named.
     ///
     /// Fails when the file cannot be read, and when the address holds a password already.

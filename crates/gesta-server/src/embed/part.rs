@@ -53,13 +53,3 @@ pub(super) fn of_processors(all: &[ProcessorInfo]) -> Part {
     let reason = format!("{}: see GET /api/v1/processors for what to do", failed.join(", "));
     Part::Degraded { reason }
 }
-
-/// The worse of two.
-pub(crate) fn worse(one: HealthStatus, other: HealthStatus) -> HealthStatus {
-    use HealthStatus::{Degraded, Healthy, Unhealthy};
-    match (one, other) {
-        (Unhealthy, _) | (_, Unhealthy) => Unhealthy,
-        (Degraded, _) | (_, Degraded) => Degraded,
-        (Healthy, Healthy) => Healthy,
-    }
-}

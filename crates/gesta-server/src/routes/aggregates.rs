@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use gesta::{
     aggregate::AggregateView,
@@ -17,11 +17,11 @@ use gesta_api::{
 };
 use gesta_core::Version;
 
-use super::headers::{etag, is_current};
+use super::headers::versioned;
 use crate::{
     app::App,
     auth::Caller,
-    extract::{PathPair, json},
+    extract::{PathPair, Query, json},
     problem::Failure,
 };
 
@@ -60,9 +60,8 @@ pub(crate) async fn state(
     caller: Caller,
     PathPair(category, key): PathPair,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(asked): Query<StateQuery>,
 ) -> Result<Response, Failure> {
-    let asked = StateQuery::parse(query.as_deref().unwrap_or_default())?;
     let at = match asked {
         StateQuery { version: Some(version), .. } => At::Version(Version::new(version)),
         StateQuery { at: Some(time), .. } => At::Time(time),
@@ -73,14 +72,9 @@ pub(crate) async fn state(
     if asked.version.is_some_and(|version| version != view.version.get()) {
         return Err(missing(&category, &key, at, Some(view.version)));
     }
-    if is_current(&headers, view.version) {
-        return Ok((StatusCode::NOT_MODIFIED, [etag(view.version)]).into_response());
-    }
     let version = view.version;
     let shown = AggregateState { category, id: key, version: version.get(), at: view.at, state: view.state };
-    let mut response = json(StatusCode::OK, &shown);
-    response.headers_mut().extend([etag(version)]);
-    Ok(response)
+    Ok(versioned(&headers, version, &shown))
 }
 
 /// Compare two versions of an aggregate
@@ -99,9 +93,8 @@ pub(crate) async fn diff(
     State(app): State<App>,
     caller: Caller,
     PathPair(category, key): PathPair,
-    RawQuery(query): RawQuery,
+    Query(asked): Query<DiffQuery>,
 ) -> Result<Response, Failure> {
-    let asked = DiffQuery::parse(query.as_deref().unwrap_or_default())?;
     let from = At::Version(Version::new(asked.from.unwrap_or(0)));
     let to = asked.to.map_or(At::Latest, |to| At::Version(Version::new(to)));
     let found = find(&app, &category)?.diff(&caller.tenant, &key, from, to).await?;
@@ -137,9 +130,8 @@ pub(crate) async fn history(
     State(app): State<App>,
     caller: Caller,
     PathPair(category, key): PathPair,
-    RawQuery(query): RawQuery,
+    Query(FieldQuery { field, limit }): Query<FieldQuery>,
 ) -> Result<Response, Failure> {
-    let FieldQuery { field, limit } = FieldQuery::parse(query.as_deref().unwrap_or_default())?;
     let (field, limit) = (field.unwrap_or_default(), limit.unwrap_or(100));
     let view = find(&app, &category)?;
     let found = view.field_history(&caller.tenant, &key, &field, limit).await?;

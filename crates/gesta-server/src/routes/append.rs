@@ -3,7 +3,7 @@
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use gesta_api::{AppendRequest, AppendedReply, EventToAppend, Problem};
 use gesta_core::{NewEvent, StreamAppend};
@@ -54,9 +54,8 @@ pub(crate) async fn append(
     let durability = request.durability.unwrap_or_default();
     let append = StreamAppend { stream: stream.clone(), expected, events };
     let appended = write::append(&app, &caller, vec![append], durability.into(), &ids).await?;
-    let mut response = json(StatusCode::OK, &AppendedReply::new(stream, &appended));
-    response.headers_mut().extend([etag(appended.last().version)]);
-    Ok(response)
+    let reply = json(StatusCode::OK, &AppendedReply::new(stream, &appended));
+    Ok(([etag(appended.last().version)], reply).into_response())
 }
 
 /// The event to append, with its id settled and the request's trace kept.

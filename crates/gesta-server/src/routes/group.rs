@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, State},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::StreamExt;
@@ -13,6 +13,7 @@ use gesta::{GroupDefinition, GroupError, GroupInfo, GroupStatistics, Start};
 use gesta_api::{Code, Group, GroupCounts, GroupMember, GroupRequest, GroupStart, Groups, Problem};
 use gesta_core::{CheckpointKey, Holder, Position, Tenant};
 
+use super::millis;
 use crate::{
     app::App,
     auth::Caller,
@@ -20,6 +21,23 @@ use crate::{
     forward::{Forwarder, Whose},
     problem::Failure,
 };
+
+/// The group that the path names, of the caller's tenant.
+pub(crate) struct Named {
+    pub(crate) app: App,
+    pub(crate) tenant: Tenant,
+    pub(crate) name: String,
+}
+
+impl FromRequestParts<App> for Named {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let PathText(name) = PathText::from_request_parts(parts, app).await?;
+        let caller = <Caller as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        Ok(Self { app: app.clone(), tenant: caller.tenant, name })
+    }
+}
 
 /// How many owners are asked at once.
 const AT_ONCE: usize = 8;
@@ -116,14 +134,9 @@ fn start(asked: GroupStart) -> Start {
     params(("group" = String, Path, description = "the group's name")),
     responses((status = 200, body = Group), (status = "default", body = Problem)),
 )]
-pub(crate) async fn show(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    let groups = &app.parts.groups;
-    let info = groups.info(&caller.tenant, &name).await.map_err(in_path)?;
-    if let Some(whose) = elsewhere(&app, &caller.tenant, &name).await? {
+pub(crate) async fn show(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
+    let info = app.parts.groups.info(&tenant, &name).await.map_err(in_path)?;
+    if let Some(whose) = elsewhere(&app, &tenant, &name).await? {
         return Err(Failure::new(Code::GroupBusy, "the group runs in another process").belonging(whose));
     }
     Ok(json(StatusCode::OK, &shown(info)))
@@ -137,13 +150,9 @@ pub(crate) async fn show(
     params(("group" = String, Path, description = "the group's name")),
     responses((status = 204, description = "it is gone"), (status = "default", body = Problem)),
 )]
-pub(crate) async fn remove(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    app.parts.groups.remove(&caller.tenant, &name).await.map_err(in_path)?;
-    app.subscriptions.remove(&caller.tenant, &name).await?;
+pub(crate) async fn remove(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
+    app.parts.groups.remove(&tenant, &name).await.map_err(in_path)?;
+    app.subscriptions.remove(&tenant, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -167,7 +176,6 @@ pub(crate) fn in_path(error: GroupError) -> Failure {
 
 fn shown(info: GroupInfo) -> Group {
     let definition = info.definition;
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Group {
         name: info.name,
         filter: (&definition.filter).into(),

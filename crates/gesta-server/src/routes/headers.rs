@@ -1,13 +1,17 @@
 //! The headers that appends understand.
 
-use axum::http::HeaderMap;
+use axum::{
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use gesta_api::Code;
 use gesta_core::{ExpectedVersion, Metadata, Tenant, Version};
+use serde::Serialize;
 use uuid::{Uuid, uuid};
 
 pub(crate) use crate::extract::etag;
 use crate::{
-    extract::{header_text, unquoted},
+    extract::{header_text, json, unquoted},
     problem::Failure,
 };
 
@@ -118,6 +122,14 @@ fn none_match_header(headers: &HeaderMap) -> Result<Option<ExpectedVersion>, Fai
 pub(crate) fn is_current(headers: &HeaderMap, version: Version) -> bool {
     let Ok(Some(text)) = header_text(headers, "if-none-match") else { return false };
     text.split(',').any(|tag| unquoted(tag.trim().trim_start_matches("W/")) == Some(version))
+}
+
+/// What is shown of something at this version, unless the reader has it already.
+pub(crate) fn versioned(headers: &HeaderMap, version: Version, shown: &impl Serialize) -> Response {
+    if is_current(headers, version) {
+        return (StatusCode::NOT_MODIFIED, [etag(version)]).into_response();
+    }
+    ([etag(version)], json(StatusCode::OK, shown)).into_response()
 }
 
 #[cfg(test)]

@@ -1,19 +1,17 @@
 //! What the server is and how it fares.
 
-use std::collections::BTreeMap;
-
 use axum::{
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use gesta_api::{Code, Endpoints, Health, HealthStatus, Problem, ServiceInfo, StoreHealth};
+use gesta_api::{Code, Endpoints, Health, HealthStatus, Problem, ServiceInfo};
+use serde::Serialize;
 
 use crate::{
     app::App,
-    embed::{Check, worse},
+    embed::Check,
     extract::{PathText, json},
-    health::{HealthReport, Status},
     problem::Failure,
 };
 
@@ -42,52 +40,19 @@ pub(crate) async fn root(State(app): State<App>) -> Response {
     responses((status = 200, body = Health), (status = 503, body = Health)),
 )]
 pub(crate) async fn health(State(app): State<App>) -> Response {
-    let HealthReport { status, timestamp, uptime_seconds, store, .. } = app.parts.health.report();
-    let store_check = store.failed.clone().unwrap_or_else(|| "ok".into());
-    let behind = store.head.get().saturating_sub(store.indexed.get());
-    let index_check = if behind == 0 { "ok".into() } else { format!("{behind} events behind") };
-    let mut status = match status {
-        Status::Healthy => HealthStatus::Healthy,
-        Status::Degraded => HealthStatus::Degraded,
-        Status::Unhealthy => HealthStatus::Unhealthy,
-    };
-    let mut checks: BTreeMap<String, String> =
-        [("store".into(), store_check), ("index".into(), index_check)].into();
+    let mut health = app.parts.health.report(&app.parts.added.name);
     for Check { name, ask } in &app.parts.added.checks {
-        let (part, told) = ask().told();
-        status = worse(status, part);
-        checks.insert(name.clone(), told);
+        let (status, told) = ask().told();
+        health.status = health.status.max(status);
+        health.checks.insert(name.clone(), told);
     }
-    let code = match status {
-        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::OK,
-    };
-    let health = Health {
-        service: app.parts.added.name.to_string(),
-        status,
-        version: env!("CARGO_PKG_VERSION").into(),
-        timestamp,
-        uptime_seconds,
-        checks,
-        store: Some(StoreHealth {
-            kind: store.kind.into(),
-            lowered: store.lowered,
-            head: store.head.get(),
-            indexed: store.indexed.get(),
-            durability: Some(store.durability).into(),
-            segments: store.segments,
-            bytes: store.bytes,
-        }),
-        open_connections: app.parts.telemetry.open_connections() as u64,
-        stopping: app.parts.stop.is_cancelled(),
-    };
-    retry_later(json(code, &health))
+    told(health.status != HealthStatus::Unhealthy, &health)
 }
 
 /// Whether the process runs
 #[utoipa::path(get, path = "/health/live", tag = "server", responses((status = 200, body = Object)))]
-pub(crate) async fn live(State(app): State<App>) -> Response {
-    app.parts.health.live_reply()
+pub(crate) async fn live() -> Response {
+    told(true, &serde_json::json!({ "status": "live" }))
 }
 
 /// Whether new work may come
@@ -96,15 +61,16 @@ pub(crate) async fn live(State(app): State<App>) -> Response {
     responses((status = 200, body = Object), (status = 503, body = Object)),
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    retry_later(app.parts.health.ready_reply())
+    let ready = app.parts.health.is_ready();
+    told(ready, &serde_json::json!({ "status": if ready { "ready" } else { "not_ready" } }))
 }
 
-/// Every 503 says when to ask again.
-pub(crate) fn retry_later(mut response: Response) -> Response {
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+/// What is good in a 200, and what is not in a 503, which says when to ask again.
+pub(crate) fn told(good: bool, shown: &impl Serialize) -> Response {
+    if good {
+        return json(StatusCode::OK, shown);
     }
-    response
+    ([(header::RETRY_AFTER, "1")], json(StatusCode::SERVICE_UNAVAILABLE, shown)).into_response()
 }
 
 /// Metrics

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use futures_util::TryStreamExt;
 use gesta_api::{Event, LogInfo, LogPage, LogQuery, Problem};
@@ -15,7 +15,7 @@ use super::{stream::PAGE_BYTES, streams::next_link};
 use crate::{
     app::App,
     auth::{Caller, Permission},
-    extract::json,
+    extract::{Query, json},
     problem::Failure,
     sse,
 };
@@ -38,9 +38,8 @@ const WINDOW: u64 = 65_536;
 pub(crate) async fn read(
     State(app): State<App>,
     caller: Caller,
-    RawQuery(query): RawQuery,
+    Query(query): Query<LogQuery>,
 ) -> Result<Response, Failure> {
-    let query = LogQuery::parse(query.as_deref().unwrap_or_default())?;
     let head = app.parts.store.head().await?;
     let range = Range::of(&app, &caller, &query, head)?;
     let filter = filter(&caller, &query)?;
@@ -54,14 +53,15 @@ pub(crate) async fn read(
         head: head.position.get(),
         cursor,
     };
-    let mut response = json(StatusCode::OK, &page);
-    if next.is_some() {
+    let link = next.map(|next| {
         // Read backwards the lower bound stays; read forwards the cursor takes its place.
         let lower = query.after_position.filter(|_| range.direction == Direction::Backwards);
-        let query = LogQuery { after: next, from: None, after_position: lower, ..query };
-        response.headers_mut().extend([next_link("/api/v1/log", &query.to_query())]);
-    }
-    Ok(response)
+        [next_link(
+            "/api/v1/log",
+            &LogQuery { after: Some(next), from: None, after_position: lower, ..query },
+        )]
+    });
+    Ok((link, json(StatusCode::OK, &page)).into_response())
 }
 
 /// What a query filters, for this caller.
@@ -200,9 +200,8 @@ pub(crate) async fn follow(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(query): Query<LogQuery>,
 ) -> Result<Response, Failure> {
-    let query = LogQuery::parse(query.as_deref().unwrap_or_default())?;
     let filter = filter(&caller, &query)?;
     sse::log(&app, caller, filter, &headers, &query).await
 }

@@ -1,14 +1,12 @@
 //! Parked events of a group.
 
-use axum::{extract::State, http::StatusCode, response::Response};
-use gesta::{GroupError, Parked, Selection};
+use axum::{http::StatusCode, response::Response};
+use gesta::{Parked, Selection};
 use gesta_api::{Envelope, ParkedEvent, ParkedEvents, ParkedReply, ParkedSelection, Problem};
 
-use super::group::in_path;
+use super::group::{Named, in_path};
 use crate::{
-    app::App,
-    auth::Caller,
-    extract::{JsonBody, PathText, json},
+    extract::{JsonBody, json},
     problem::Failure,
 };
 
@@ -20,12 +18,8 @@ use crate::{
     params(("group" = String, Path, description = "the group's name")),
     responses((status = 200, body = ParkedEvents<'static>), (status = "default", body = Problem)),
 )]
-pub(crate) async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
-) -> Result<Response, Failure> {
-    let parked = app.parts.groups.parked(&caller.tenant, &group).await.map_err(in_path)?;
+pub(crate) async fn list(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
+    let parked = app.parts.groups.parked(&tenant, &name).await.map_err(in_path)?;
     let parked = parked.iter().map(shown).collect();
     Ok(json(StatusCode::OK, &ParkedEvents { parked }))
 }
@@ -53,15 +47,10 @@ fn shown(parked: &Parked) -> ParkedEvent<'_> {
     responses((status = 200, body = ParkedReply), (status = "default", body = Problem)),
 )]
 pub(crate) async fn replay(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    if request.reason.is_some() {
-        return Err(Failure::field("a replay takes no reason: leave it out"));
-    }
-    counted(app.parts.groups.replay(&caller.tenant, &group, selection(&request)?).await)
+    counted(app.parts.groups.replay(&tenant, &name, replayed(request)?).await.map_err(in_path)?)
 }
 
 /// Give parked events up
@@ -74,31 +63,37 @@ pub(crate) async fn replay(
     responses((status = 200, body = ParkedReply), (status = "default", body = Problem)),
 )]
 pub(crate) async fn discard(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    let (reason, selection) = (reason(&request)?, selection(&request)?);
-    counted(app.parts.groups.discard(&caller.tenant, &group, selection, Some(reason)).await)
+    let (selection, reason) = discarded(request)?;
+    counted(app.parts.groups.discard(&tenant, &name, selection, Some(reason)).await.map_err(in_path)?)
 }
 
-fn counted(count: Result<usize, GroupError>) -> Result<Response, Failure> {
-    Ok(json(StatusCode::OK, &ParkedReply { count: count.map_err(in_path)? }))
+/// The reply of a decision about so many events.
+pub(super) fn counted(count: usize) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &ParkedReply { count }))
 }
 
-/// Why events are given up, which has to be said.
-pub(super) fn reason(request: &ParkedSelection) -> Result<String, Failure> {
-    let reason = request.reason.clone().filter(|reason| !reason.trim().is_empty());
-    reason.ok_or_else(|| Failure::field("reason is missing: say why the events are given up"))
+/// Which events are to be tried again.
+pub(super) fn replayed(request: ParkedSelection) -> Result<Selection, Failure> {
+    match request.reason {
+        Some(_) => Err(Failure::field("a replay takes no reason: leave it out")),
+        None => selection(request),
+    }
 }
 
-/// Which events are meant.
-pub(super) fn selection(request: &ParkedSelection) -> Result<Selection, Failure> {
-    match (&request.event_ids, request.all) {
-        (Some(ids), None | Some(false)) if (1..=500).contains(&ids.len()) => {
-            Ok(Selection::Events(ids.clone()))
-        }
+/// Which events are given up, and why, which has to be said.
+pub(super) fn discarded(mut request: ParkedSelection) -> Result<(Selection, String), Failure> {
+    let reason = request.reason.take().filter(|reason| !reason.trim().is_empty());
+    let missing = || Failure::field("reason is missing: say why the events are given up");
+    let reason = reason.ok_or_else(missing)?;
+    Ok((selection(request)?, reason))
+}
+
+fn selection(request: ParkedSelection) -> Result<Selection, Failure> {
+    match (request.event_ids, request.all) {
+        (Some(ids), None | Some(false)) if (1..=500).contains(&ids.len()) => Ok(Selection::Events(ids)),
         (None, Some(true)) => Ok(Selection::All),
         _ => Err(Failure::field("give event_ids (1 to 500 of them) or all: true")),
     }

@@ -1,8 +1,12 @@
 //! Processors of the program that the server is part of: how they fare, and what an operator tells them.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
-use axum::{extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
 use gesta::{ProcessorInfo, ProcessorsError};
 use gesta_api::{Code, Problem, Processor, Processors};
 use gesta_core::Holder;
@@ -58,12 +62,8 @@ pub(crate) async fn show(
     params(("name" = String, Path, description = "the processor's name")),
     responses((status = 200, body = Processor), (status = "default", body = Problem)),
 )]
-pub(crate) async fn pause(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.pause(&name).await }).await
+pub(crate) async fn pause(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.pause(&name).await }).await
 }
 
 /// Let a processor go on
@@ -74,12 +74,8 @@ pub(crate) async fn pause(
     params(("name" = String, Path, description = "the processor's name")),
     responses((status = 200, body = Processor), (status = "default", body = Problem)),
 )]
-pub(crate) async fn resume(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.resume(&name).await }).await
+pub(crate) async fn resume(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.resume(&name).await }).await
 }
 
 /// Begin a processor at the start of the log
@@ -91,12 +87,8 @@ pub(crate) async fn resume(
     params(("name" = String, Path, description = "the processor's name")),
     responses((status = 200, body = Processor), (status = "default", body = Problem)),
 )]
-pub(crate) async fn reset(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.reset(&name).await }).await
+pub(crate) async fn reset(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.reset(&name).await }).await
 }
 
 /// Build a read model anew
@@ -112,12 +104,8 @@ pub(crate) async fn reset(
         (status = "default", body = Problem),
     ),
 )]
-pub(crate) async fn rebuild(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.rebuild(&name).await }).await
+pub(crate) async fn rebuild(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.rebuild(&name).await }).await
 }
 
 /// Give up a rebuild
@@ -133,12 +121,8 @@ pub(crate) async fn rebuild(
         (status = "default", body = Problem),
     ),
 )]
-pub(crate) async fn cancel_rebuild(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.cancel_rebuild(&name).await }).await
+pub(crate) async fn cancel_rebuild(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.cancel_rebuild(&name).await }).await
 }
 
 /// Put the former generation of a read model back
@@ -153,44 +137,46 @@ pub(crate) async fn cancel_rebuild(
         (status = "default", body = Problem),
     ),
 )]
-pub(crate) async fn swap_back(
-    State(app): State<App>,
+pub(crate) async fn swap_back(here: Here) -> Result<Response, Failure> {
+    here.tell(|all, name| async move { all.swap_back(&name).await }).await
+}
+
+/// A processor that the path names, that is the caller's to see, and that no other process runs: who can answer instead
+/// goes with the refusal.
+pub(crate) struct Here {
+    processors: Arc<gesta::Processors>,
+    info: ProcessorInfo,
     caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    tell(&app, &caller, &name, |all, name| async move { all.swap_back(&name).await }).await
 }
 
-/// Tells a processor something, once it is known to be the caller's. In a task of its own: a client that goes away in
-/// the middle leaves nothing half done.
-async fn tell<F>(
-    app: &App,
-    caller: &Caller,
-    name: &str,
-    what: impl FnOnce(Arc<gesta::Processors>, String) -> F,
-) -> Result<Response, Failure>
-where
-    F: Future<Output = Result<ProcessorInfo, ProcessorsError>> + Send + 'static,
-{
-    let (processors, info) = find_here(app, caller, name).await?;
-    let told = tokio::spawn(what(processors, info.name)).await;
-    let info =
-        told.map_err(|_| Failure::new(Code::Internal, "the server has a bug here, which it has logged"))??;
-    Ok(json(StatusCode::OK, &shown(info)))
-}
+impl FromRequestParts<App> for Here {
+    type Rejection = Failure;
 
-/// The same, unless another process runs it: who can answer goes with the refusal.
-async fn find_here(
-    app: &App,
-    caller: &Caller,
-    name: &str,
-) -> Result<(Arc<gesta::Processors>, ProcessorInfo), Failure> {
-    let (processors, info) = find(app, caller, name)?;
-    if let Some(whose) = elsewhere(app, &processors, &info.name).await? {
-        let detail = format!("{} runs in another process", info.name);
-        return Err(Failure::new(Code::OwnerUnreachable, detail).belonging(whose));
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let PathText(name) = PathText::from_request_parts(parts, app).await?;
+        let caller = <Caller as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        let (processors, info) = find(app, &caller, &name)?;
+        if let Some(whose) = elsewhere(app, &processors, &info.name).await? {
+            let detail = format!("{} runs in another process", info.name);
+            return Err(Failure::new(Code::OwnerUnreachable, detail).belonging(whose));
+        }
+        Ok(Self { processors, info, caller })
     }
-    Ok((processors, info))
+}
+
+impl Here {
+    /// Tells it something, in a task of its own: a client that goes away in the middle leaves nothing half done.
+    async fn tell<F>(
+        self,
+        what: impl FnOnce(Arc<gesta::Processors>, String) -> F,
+    ) -> Result<Response, Failure>
+    where
+        F: Future<Output = Result<ProcessorInfo, ProcessorsError>> + Send + 'static,
+    {
+        let told = tokio::spawn(what(self.processors, self.info.name)).await;
+        let bug = |_| Failure::new(Code::Internal, "the server has a bug here, which it has logged");
+        Ok(json(StatusCode::OK, &shown(told.map_err(bug)??)))
+    }
 }
 
 /// Who is to be told instead, on a store that several processes share.
@@ -230,8 +216,4 @@ fn is_visible(caller: &Caller, info: &ProcessorInfo) -> bool {
         Some(tenant) => *tenant == caller.tenant,
         None => caller.spans_tenants(),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

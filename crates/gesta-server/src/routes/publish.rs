@@ -9,7 +9,7 @@ use gesta_api::{
     AcceptedEvent, AggregateEvent, Code, Durability, Problem, PublishBatchReply, PublishBatchRequest,
     PublishRequest, Published,
 };
-use gesta_core::{Appended, AppendedEvent, NewEvent, StreamId, limits};
+use gesta_core::{AppendedEvent, ExpectedVersion, NewEvent, StreamAppend, StreamId, limits};
 
 use super::{
     headers::{EventIds, keep_trace},
@@ -40,10 +40,9 @@ pub(crate) async fn publish(
 ) -> Result<Response, Failure> {
     let mut ids = EventIds::of(&headers, &caller.tenant)?;
     let durability = request.durability.unwrap_or_default();
-    let (stream, event) = event(request, &headers, &mut ids)?;
-    let appends = write::unconditional([(stream.clone(), event)]);
-    let appended = write::append(&app, &caller, appends, durability.into(), &ids).await?;
-    Ok(json(StatusCode::OK, &published(stream, &appended, appended.last())))
+    let event = event(request, &headers, &mut ids)?;
+    let published = all(&app, &caller, vec![event], durability, &ids).await?;
+    Ok(json(StatusCode::OK, &published[0]))
 }
 
 /// Publish an event of an aggregate
@@ -64,11 +63,9 @@ pub(crate) async fn accept(
     let mut ids = EventIds::of(&headers, &caller.tenant)?;
     let (stream, mut event) = request.into_event(ids.take(None)?)?;
     keep_trace(&headers, &mut event.metadata);
-    let appends = write::unconditional([(stream, event)]);
-    let appended = write::append(&app, &caller, appends, Durability::Durable.into(), &ids).await?;
-    let place = appended.last();
-    let reply = AcceptedEvent { event_id: place.id, timestamp: place.recorded_at, status: "accepted".into() };
-    Ok(json(StatusCode::ACCEPTED, &reply))
+    let published = all(&app, &caller, vec![(stream, event)], Durability::Durable, &ids).await?;
+    let Published { event_id, published_at: timestamp, .. } = published[0];
+    Ok(json(StatusCode::ACCEPTED, &AcceptedEvent { event_id, timestamp, status: "accepted".into() }))
 }
 
 /// Publish several events, all or none
@@ -91,12 +88,8 @@ pub(crate) async fn publish_batch(
     let relaxed = request.events.iter().all(|event| event.durability == Some(Durability::Relaxed));
     let durability = if relaxed { Durability::Relaxed } else { Durability::Durable };
     let events = request.events.into_iter().map(|one| event(one, &headers, &mut ids));
-    let events = events.collect::<Result<Vec<_>, _>>()?;
-    let streams: Vec<StreamId> = events.iter().map(|(stream, _)| stream.clone()).collect();
-    let appends = write::unconditional(events);
-    let appended = write::append(&app, &caller, appends, durability.into(), &ids).await?;
-    let places = streams.into_iter().zip(&appended.events);
-    let events = places.map(|(stream, place)| published(stream, &appended, *place)).collect();
+    let events = events.collect::<Result<_, _>>()?;
+    let events = all(&app, &caller, events, durability, &ids).await?;
     Ok(json(StatusCode::OK, &PublishBatchReply { events }))
 }
 
@@ -125,13 +118,31 @@ fn event(
     Ok((stream, event))
 }
 
-fn published(stream: StreamId, appended: &Appended, place: AppendedEvent) -> Published {
-    Published {
+/// Appends events to their streams, whatever version these are at, and answers where each is.
+async fn all(
+    app: &App,
+    caller: &Caller,
+    events: Vec<(StreamId, NewEvent)>,
+    durability: Durability,
+    ids: &EventIds,
+) -> Result<Vec<Published>, Failure> {
+    let streams: Vec<StreamId> = events.iter().map(|(stream, _)| stream.clone()).collect();
+    // Neighbours of one stream share an append.
+    let mut appends: Vec<StreamAppend> = Vec::new();
+    for (stream, event) in events {
+        match appends.last_mut() {
+            Some(last) if last.stream == stream => last.events.push(event),
+            _ => appends.push(StreamAppend { stream, expected: ExpectedVersion::Any, events: vec![event] }),
+        }
+    }
+    let appended = write::append(app, caller, appends, durability.into(), ids).await?;
+    let published = |(stream_id, place): (StreamId, &AppendedEvent)| Published {
         event_id: place.id,
-        stream_id: stream,
+        stream_id,
         published_at: place.recorded_at,
         version: place.version.get(),
         position: place.position.get(),
         durability: appended.durability.into(),
-    }
+    };
+    Ok(streams.into_iter().zip(&appended.events).map(published).collect())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::RawQuery,
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -13,10 +13,10 @@ use gesta_api::{
 };
 use gesta_core::{RecordedEvent, Tenant};
 
+use super::group::Named;
 use crate::{
     app::App,
-    auth::Caller,
-    extract::{JsonBody, PathText, json},
+    extract::{JsonBody, json},
     problem::Failure,
     sse,
 };
@@ -38,13 +38,11 @@ const LONGEST: Duration = Duration::from_secs(60);
     responses((status = 200, body = Deliveries<'static>), (status = "default", body = Problem)),
 )]
 pub(crate) async fn pull(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<PullRequest>,
 ) -> Result<Response, Failure> {
     check_consumer(&request.consumer)?;
-    let known = app.subscriptions.of(&app.parts.groups, &caller.tenant, &group).await?;
+    let known = app.subscriptions.of(&app.parts.groups, &tenant, &name).await?;
     let settings = known.of(&request.consumer);
     let max = request.max.unwrap_or(settings.batch_size) as usize;
     let wait = request.wait_ms.map_or_else(|| settings.wait(), Duration::from_millis);
@@ -52,12 +50,12 @@ pub(crate) async fn pull(
     let pull = Pull { consumer: request.consumer, max, wait };
     let deliveries = tokio::select! {
         biased;
-        deliveries = app.parts.groups.pull(&caller.tenant, &group, pull) => deliveries?,
+        deliveries = app.parts.groups.pull(&tenant, &name, pull) => deliveries?,
         // Long polls must not hold up the stop of a server.
         () = app.parts.stop.cancelled() => Vec::new(),
     };
     if known.auto_ack {
-        count_consumed(&app, &caller.tenant, deliveries.len());
+        count_consumed(&app, &tenant, deliveries.len());
     }
     let deliveries = deliveries
         .iter()
@@ -121,24 +119,18 @@ pub(crate) fn count_consumed(app: &App, tenant: &Tenant, deliveries: usize) {
     ),
 )]
 pub(crate) async fn ack(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<AckRequest>,
 ) -> Result<Response, Failure> {
     check_ids(&request.delivery_ids)?;
     let deliveries = ids(&request.delivery_ids);
-    let acked = match app.parts.groups.ack(&caller.tenant, &group, &deliveries).await {
-        Ok(acked) => acked,
-        Err(error) => {
-            if let GroupError::LeaseLost { counted, .. } = &error {
-                count_consumed(&app, &caller.tenant, *counted);
-            }
-            return Err(error.into());
+    let acked = app.parts.groups.ack(&tenant, &name, &deliveries).await.inspect_err(|error| {
+        if let GroupError::LeaseLost { counted, .. } = error {
+            count_consumed(&app, &tenant, *counted);
         }
-    };
-    app.replays.settle(&caller.tenant, &group, &request.delivery_ids);
-    count_consumed(&app, &caller.tenant, acked);
+    })?;
+    app.replays.settle(&tenant, &name, &request.delivery_ids);
+    count_consumed(&app, &tenant, acked);
     Ok(json(StatusCode::OK, &AckReply { acked }))
 }
 
@@ -157,9 +149,7 @@ pub(crate) async fn ack(
     ),
 )]
 pub(crate) async fn nack(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<NackRequest>,
 ) -> Result<Response, Failure> {
     check_ids(&request.delivery_ids)?;
@@ -168,9 +158,9 @@ pub(crate) async fn nack(
     }
     let park = request.park.unwrap_or(false);
     let nack = Nack { deliveries: ids(&request.delivery_ids), reason: request.reason, park };
-    let nacked = app.parts.groups.nack(&caller.tenant, &group, nack).await?;
-    app.replays.settle(&caller.tenant, &group, &request.delivery_ids);
-    app.counters.of(&caller.tenant).failed.add(nacked);
+    let nacked = app.parts.groups.nack(&tenant, &name, nack).await?;
+    app.replays.settle(&tenant, &name, &request.delivery_ids);
+    app.counters.of(&tenant).failed.add(nacked);
     app.parts.telemetry.consume_failed(nacked);
     Ok(json(StatusCode::OK, &NackReply { nacked }))
 }
@@ -200,18 +190,16 @@ fn ids(given: &[String]) -> Vec<DeliveryId> {
     responses((status = 200, content_type = "text/event-stream", body = String), (status = "default", body = Problem)),
 )]
 pub(crate) async fn follow(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(group): PathText,
+    Named { app, tenant, name }: Named,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let consumer = gesta_api::consumer_of(query.as_deref().unwrap_or_default())?;
     check_consumer(&consumer)?;
-    let known = app.subscriptions.of(&app.parts.groups, &caller.tenant, &group).await?;
+    let known = app.subscriptions.of(&app.parts.groups, &tenant, &name).await?;
     if app.parts.is_shared {
         // Whether it runs here is settled before the reply begins.
-        app.parts.groups.attend(&caller.tenant, &group).await?;
+        app.parts.groups.attend(&tenant, &name).await?;
     }
-    sse::deliveries(&app, caller, group, known.of(&consumer), known.auto_ack, &headers).await
+    sse::deliveries(&app, (tenant, name), known.of(&consumer), known.auto_ack, &headers).await
 }

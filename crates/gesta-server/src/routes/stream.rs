@@ -1,22 +1,22 @@
 //! One stream: reading, how far it goes, following.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use futures_util::TryStreamExt;
-use gesta_api::{Code, Event, Problem, StreamHead, StreamPage, StreamQuery};
+use gesta_api::{Code, Event, LogQuery, Problem, StreamHead, StreamPage, StreamQuery};
 use gesta_core::{Direction, ReadStream, RecordedEvent, StreamId, Version};
 
 use super::{
-    headers::{etag, is_current},
+    headers::{etag, is_current, versioned},
     streams::next_link,
 };
 use crate::{
     app::App,
     auth::{Caller, Permission},
-    extract::{StreamPath, json},
+    extract::{Query, StreamPath, json},
     problem::Failure,
     sse,
 };
@@ -46,10 +46,9 @@ pub(crate) async fn read(
     caller: Caller,
     StreamPath(stream): StreamPath,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(query): Query<StreamQuery>,
 ) -> Result<Response, Failure> {
     may_read(&caller, &stream)?;
-    let query = StreamQuery::parse(query.as_deref().unwrap_or_default())?;
     let last = last_event(&app, &caller, &stream).await?;
     let version = last.map_or(Version::EMPTY, |event| event.version);
     if is_current(&headers, version) {
@@ -72,17 +71,14 @@ pub(crate) async fn read(
         events: events.iter().map(Event::from).collect(),
         next,
     };
-    let mut response = json(StatusCode::OK, &page);
-    response.headers_mut().extend([etag(version)]);
-    if let Some(next) = next {
+    let link = next.map(|next| {
         let query = match direction {
             Direction::Forwards => StreamQuery { after: Some(next), ..query },
             Direction::Backwards => StreamQuery { up_to: Some(next), ..query },
         };
-        let path = format!("/api/v1/streams/{stream}");
-        response.headers_mut().extend([next_link(&path, &query.to_query())]);
-    }
-    Ok(response)
+        [next_link(&format!("/api/v1/streams/{stream}"), &query)]
+    });
+    Ok(([etag(version)], link, json(StatusCode::OK, &page)).into_response())
 }
 
 /// The version that was read first bounds the page, so that `version`, `events` and `next` belong together.
@@ -144,18 +140,13 @@ pub(crate) async fn head(
     let Some(last) = last_event(&app, &caller, &stream).await? else {
         return Err(Failure::new(Code::StreamNotFound, format!("stream {stream} has no event")));
     };
-    if is_current(&headers, last.version) {
-        return Ok((StatusCode::NOT_MODIFIED, [etag(last.version)]).into_response());
-    }
     let head = StreamHead {
         stream,
         version: last.version.get(),
         last_position: last.position.get(),
         last_recorded_at: last.recorded_at,
     };
-    let mut response = json(StatusCode::OK, &head);
-    response.headers_mut().extend([etag(last.version)]);
-    Ok(response)
+    Ok(versioned(&headers, last.version, &head))
 }
 
 /// Follow a stream
@@ -175,8 +166,8 @@ pub(crate) async fn follow(
     caller: Caller,
     StreamPath(stream): StreamPath,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    Query(query): Query<LogQuery>,
 ) -> Result<Response, Failure> {
     may_read(&caller, &stream)?;
-    sse::stream(&app, caller, stream, &headers, query.as_deref().unwrap_or_default()).await
+    sse::stream(&app, caller, stream, &headers, query).await
 }

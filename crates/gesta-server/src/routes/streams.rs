@@ -1,9 +1,9 @@
 //! Which streams there are.
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use gesta_api::{Problem, StreamsPage, StreamsQuery};
 use gesta_core::{ListStreams, Pattern};
@@ -11,7 +11,7 @@ use gesta_core::{ListStreams, Pattern};
 use crate::{
     app::App,
     auth::{Caller, Permission},
-    extract::json,
+    extract::{Query, json},
     problem::Failure,
 };
 
@@ -26,9 +26,8 @@ use crate::{
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
-    RawQuery(query): RawQuery,
+    Query(query): Query<StreamsQuery>,
 ) -> Result<Response, Failure> {
-    let mut query = StreamsQuery::parse(query.as_deref().unwrap_or_default())?;
     if query.system {
         caller.need(Permission::ProcessorRead)?;
     }
@@ -48,16 +47,12 @@ pub(crate) async fn list(
         streams: streams.into_iter().map(Into::into).collect(),
         next: next.as_ref().map(ToString::to_string),
     };
-    let mut response = json(StatusCode::OK, &page);
-    if next.is_some() {
-        query.after = next;
-        response.headers_mut().extend([next_link("/api/v1/streams", &query.to_query())]);
-    }
-    Ok(response)
+    let link = next.map(|next| [next_link("/api/v1/streams", &StreamsQuery { after: Some(next), ..query })]);
+    Ok((link, json(StatusCode::OK, &page)).into_response())
 }
 
 /// The `Link` to the next page.
-pub(crate) fn next_link(path: &str, query: &str) -> (header::HeaderName, HeaderValue) {
-    let value = format!("<{path}?{query}>; rel=\"next\"");
+pub(crate) fn next_link(path: &str, query: &impl gesta_api::Query) -> (header::HeaderName, HeaderValue) {
+    let value = format!("<{path}?{}>; rel=\"next\"", query.to_query());
     (header::LINK, HeaderValue::from_str(&value).expect("paths and queries are written in ASCII"))
 }

@@ -4,16 +4,13 @@ use std::time::Instant;
 
 use futures_util::TryStreamExt;
 use gesta_api::Code;
-use gesta_core::{
-    AppendBatch, Appended, Durability, ExpectedVersion, Filter, NewEvent, ReadAll, StreamAppend, StreamId,
-};
-use uuid::Uuid;
+use gesta_core::{AppendBatch, Appended, Durability, Filter, ReadAll, StreamAppend, StreamId};
 
 use super::headers::EventIds;
 use crate::{app::App, auth::Caller, problem::Failure, telemetry};
 
 /// Refuses to write to a stream of Gesta itself.
-pub(crate) fn refuse_system(stream: &StreamId) -> Result<(), Failure> {
+fn refuse_system(stream: &StreamId) -> Result<(), Failure> {
     if !stream.is_system() {
         return Ok(());
     }
@@ -54,22 +51,7 @@ pub(crate) async fn append(
 /// A body that is the beginning of the one its key was used for repeats known ids only, so the store cannot tell.
 async fn refuse_shorter_repeat(app: &App, caller: &Caller, ids: &EventIds) -> Result<(), Failure> {
     let Some(upcoming) = ids.upcoming() else { return Ok(()) };
-    if is_known(app, caller, upcoming).await? { Err(EventIds::reused()) } else { Ok(()) }
-}
-
-async fn is_known(app: &App, caller: &Caller, id: Uuid) -> Result<bool, Failure> {
-    let read = ReadAll::of(Filter::of(caller.tenant.clone()).ids([id])).limit(1);
-    Ok(app.parts.store.read_all(read).try_next().await?.is_some())
-}
-
-/// Events with their streams as appends, neighbours of one stream together, without any expectation.
-pub(crate) fn unconditional(events: impl IntoIterator<Item = (StreamId, NewEvent)>) -> Vec<StreamAppend> {
-    let mut appends: Vec<StreamAppend> = Vec::new();
-    for (stream, event) in events {
-        match appends.last_mut() {
-            Some(last) if last.stream == stream => last.events.push(event),
-            _ => appends.push(StreamAppend { stream, expected: ExpectedVersion::Any, events: vec![event] }),
-        }
-    }
-    appends
+    let read = ReadAll::of(Filter::of(caller.tenant.clone()).ids([upcoming])).limit(1);
+    let known = app.parts.store.read_all(read).try_next().await?;
+    if known.is_some() { Err(EventIds::reused()) } else { Ok(()) }
 }

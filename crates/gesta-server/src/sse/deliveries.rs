@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use axum::{http::HeaderMap, response::Response};
 use futures_util::TryStreamExt;
 use gesta::{Delivery, GroupError, Nack, Pull};
-use gesta_core::{Filter, Position, ReadAll, RecordedEvent};
+use gesta_core::{Filter, Position, ReadAll, RecordedEvent, Tenant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Closed, Writer, last_event_id, open};
 use crate::{
     app::App,
-    auth::Caller,
     problem::Failure,
     replay::{Handed, Whose},
     routes::pull::{count_consumed, delivered},
@@ -24,13 +23,12 @@ const WAIT: Duration = Duration::from_secs(1);
 /// Sends the group's deliveries for this consumer.
 pub(crate) async fn deliveries(
     app: &App,
-    caller: Caller,
-    group: String,
+    (tenant, group): (Tenant, String),
     settings: Settings,
     auto_ack: bool,
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
-    let whose: Whose = (caller.tenant.clone(), group, settings.consumer.clone());
+    let whose: Whose = (tenant.clone(), group, settings.consumer.clone());
     let again = match last_event_id(headers)? {
         Some(id) => {
             // What the former connection takes from now on nobody would receive.
@@ -39,7 +37,7 @@ pub(crate) async fn deliveries(
         }
         None => Vec::new(),
     };
-    let (response, writer) = open(app, &caller)?;
+    let (response, writer) = open(app, &tenant)?;
     let superseded = CancellationToken::new();
     let hand_out = HandOut { app: app.clone(), whose: whose.clone(), settings, auto_ack, writer };
     let task = tokio::spawn(hand_out.run(again, superseded.clone()));

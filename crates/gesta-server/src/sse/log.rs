@@ -35,7 +35,7 @@ pub(crate) async fn log(
         (None, _, Some(position)) => Position::new(position).min(head.position),
         (None, _, None) => Position::START,
     };
-    let (response, writer) = open(app, &caller)?;
+    let (response, writer) = open(app, &caller.tenant)?;
     let subscription = Subscription::new(Arc::clone(&app.parts.store), filter).after(after);
     let behind = Version::EMPTY;
     let follow = Follow { app: app.clone(), caller, incarnation: head.incarnation, behind, writer };

@@ -24,11 +24,11 @@ pub(crate) async fn stream(
     caller: Caller,
     stream: StreamId,
     headers: &HeaderMap,
-    query: &str,
+    query: LogQuery,
 ) -> Result<Response, Failure> {
     let head = app.parts.store.head().await?;
     let place = place(app, &caller, headers, query, head)?;
-    let (response, writer) = open(app, &caller)?;
+    let (response, writer) = open(app, &caller.tenant)?;
     let (behind, seen) = match place {
         Place::Version(version) => (version, Position::START),
         Place::Position(position) => (Version::EMPTY, position),
@@ -42,14 +42,13 @@ fn place(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
-    query: &str,
+    query: LogQuery,
     head: LogHead,
 ) -> Result<Place, Failure> {
-    let parsed = LogQuery::parse(query)?;
-    if parsed != (LogQuery { after: parsed.after.clone(), ..LogQuery::default() }) {
+    if query != (LogQuery { after: query.after.clone(), ..LogQuery::default() }) {
         return Err(Failure::request("a stream is followed with after only: a version, or a cursor"));
     }
-    let Some(text) = last_event_id(headers)?.or(parsed.after.as_deref()) else {
+    let Some(text) = last_event_id(headers)?.or(query.after.as_deref()) else {
         return Ok(Place::Version(Version::EMPTY));
     };
     match text.parse() {

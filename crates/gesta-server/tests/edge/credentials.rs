@@ -1,39 +1,28 @@
 //! Who may come in: keys, permissions, tenants, and which names a server without keys answers to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use axum::{body::Body, extract::Request};
 use gesta_server::{
     Config, Rim,
     auth::{
         Access, Authority, Denied, Permission,
-        keys::{self, Granted, NewKey},
+        keys::{Granted, KeysError, NewKey, list, revoke},
     },
 };
-use tempfile::TempDir;
 
-use crate::support::{Edge, Wire, edge, edge_with_keys, guarded};
+use crate::support::{Edge, Keys, Wire, bearer, edge, edge_with_keys, guarded};
 
 struct Keyed {
     edge: Edge,
-    file: PathBuf,
-    _folder: TempDir,
-}
-
-fn bearer(key: &str) -> String {
-    format!("authorization: Bearer {key}\r\n")
-}
-
-fn make(file: &Path, tenant: &str, permissions: Granted) -> NewKey {
-    keys::make(file, &tenant.parse().expect("legal"), permissions).expect("made")
+    keys: Keys,
 }
 
 async fn keyed() -> (Keyed, NewKey) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    let reader = make(&file, "north", Granted::Some(vec![Permission::StreamRead]));
-    let edge = edge_with_keys(|_| {}, Some(&file)).await;
-    (Keyed { edge, file, _folder: folder }, reader)
+    let keys = Keys::new();
+    let reader = keys.make("north", Granted::Some(vec![Permission::StreamRead]));
+    let edge = edge_with_keys(|_| {}, Some(&keys.file)).await;
+    (Keyed { edge, keys }, reader)
 }
 
 #[tokio::test]
@@ -77,11 +66,11 @@ async fn a_missing_permission_is_named() {
 async fn a_route_lets_in_exactly_who_has_its_permission() {
     let (keyed, _) = keyed().await;
     let alone: Vec<_> = Permission::ALL
-        .map(|permission| (permission, make(&keyed.file, "north", Granted::Some(vec![permission])).key))
+        .map(|permission| (permission, keyed.keys.make("north", Granted::Some(vec![permission])).key))
         .into();
-    let all = make(&keyed.file, "north", Granted::All).key;
-    let none = make(&keyed.file, "north", Granted::Some(vec![])).key;
-    let edge = edge_with_keys(|_| {}, Some(&keyed.file)).await;
+    let all = keyed.keys.make("north", Granted::All).key;
+    let none = keyed.keys.make("north", Granted::Some(vec![])).key;
+    let edge = edge_with_keys(|_| {}, Some(&keyed.keys.file)).await;
     edge.shared.go.add_permits(1000);
     for route in guarded().declared().iter().filter(|route| route.path != "/bug") {
         let status = async |headers: String| {
@@ -119,8 +108,8 @@ async fn a_key_opens_no_other_tenant() {
 #[tokio::test]
 async fn a_revoked_key_is_out_and_a_new_one_in_without_a_restart() {
     let (keyed, reader) = keyed().await;
-    let fresh = make(&keyed.file, "south", Granted::All);
-    keys::revoke(&keyed.file, &reader.id).expect("revoked");
+    let fresh = keyed.keys.make("south", Granted::All);
+    revoke(&keyed.keys.file, &reader.id).expect("revoked");
     let start = std::time::Instant::now();
     while keyed.edge.get("/whoami", &bearer(&reader.key)).await.status != 401 {
         assert!(start.elapsed() < crate::support::PATIENCE, "the key still works");
@@ -131,10 +120,10 @@ async fn a_revoked_key_is_out_and_a_new_one_in_without_a_restart() {
 
 #[test]
 fn a_lost_or_broken_keys_file_neither_opens_nor_locks_the_server() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    let reader = make(&file, "north", Granted::All);
-    let authority = Authority::with_keys(&file).expect("readable");
+    let keys = Keys::new();
+    let file = &keys.file;
+    let reader = keys.make("north", Granted::All);
+    let authority = Authority::with_keys(file).expect("readable");
     let request = |headers: &[(&str, &str)]| {
         let all =
             headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, *value));
@@ -151,7 +140,7 @@ fn a_lost_or_broken_keys_file_neither_opens_nor_locks_the_server() {
         },
     ];
     for spoil in spoil {
-        spoil(&file);
+        spoil(file);
         assert!(authority.reload().is_err());
         assert_eq!(request(&key), Ok("north".to_owned()));
         assert_eq!(request(&[]), Err(Denied::NoKey));
@@ -180,9 +169,9 @@ async fn a_server_without_keys_answers_to_loopback_names_only() {
 
 #[tokio::test]
 async fn the_network_is_not_let_in_unguarded() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    make(&file, "north", Granted::All);
+    let keys = Keys::new();
+    let file = &keys.file;
+    keys.make("north", Granted::All);
     let any = "0.0.0.0:8087".parse().expect("an address");
     let refused = |keys, change: fn(&mut Config)| {
         let mut config = Config::default();
@@ -191,10 +180,10 @@ async fn the_network_is_not_let_in_unguarded() {
     };
     let no_keys = refused(None, |_| {}).expect("refused");
     assert!(no_keys.contains("gesta keys create") && no_keys.contains("127.0.0.1"), "{no_keys}");
-    let plain = refused(Some(&*file), |_| {}).expect("refused");
+    let plain = refused(Some(&**file), |_| {}).expect("refused");
     assert!(plain.contains("TLS"), "{plain}");
     assert_eq!(refused(None, |config| config.allow_anyone_on_the_network = true), None);
-    assert_eq!(refused(Some(&*file), |config| config.allow_plain_text_on_the_network = true), None);
+    assert_eq!(refused(Some(&**file), |config| config.allow_plain_text_on_the_network = true), None);
     // Leave to speak plainly is no leave to go without keys.
     assert!(refused(None, |config| config.allow_plain_text_on_the_network = true).is_some());
 }
@@ -202,26 +191,26 @@ async fn the_network_is_not_let_in_unguarded() {
 #[tokio::test]
 async fn a_keys_file_that_others_read_or_that_is_newer_is_refused() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    make(&file, "north", Granted::All);
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("set");
-    let exposed = keys::list(&file).unwrap_err().to_string();
+    let keys = Keys::new();
+    let file = &keys.file;
+    keys.make("north", Granted::All);
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o644)).expect("set");
+    let exposed = list(file).unwrap_err().to_string();
     assert!(exposed.contains("chmod 600"), "{exposed}");
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set");
-    std::fs::write(&file, r#"{"format":2,"keys":[],"more":1}"#).expect("written");
-    assert!(keys::list(&file).unwrap_err().to_string().contains("newer"));
-    std::fs::write(&file, r#"{"format":1,"keys":[{}]}"#).expect("written");
-    assert!(matches!(keys::list(&file), Err(keys::KeysError::Malformed { .. })));
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("set");
+    std::fs::write(file, r#"{"format":2,"keys":[],"more":1}"#).expect("written");
+    assert!(list(file).unwrap_err().to_string().contains("newer"));
+    std::fs::write(file, r#"{"format":1,"keys":[{}]}"#).expect("written");
+    assert!(matches!(list(file), Err(KeysError::Malformed { .. })));
 }
 
 #[tokio::test]
 async fn no_key_stands_in_its_file() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    let made = make(&file, "north", Granted::All);
-    let text = std::fs::read_to_string(&file).expect("readable");
+    let keys = Keys::new();
+    let file = &keys.file;
+    let made = keys.make("north", Granted::All);
+    let text = std::fs::read_to_string(file).expect("readable");
     let secret = made.key.rsplit('_').next().expect("a secret");
     assert!(!text.contains(secret) && text.contains(&made.id));
-    assert!(matches!(keys::revoke(&file, "nobody"), Err(keys::KeysError::NotFound { .. })));
+    assert!(matches!(revoke(file, "nobody"), Err(KeysError::NotFound { .. })));
 }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use crate::support::{PATIENCE, Wire, edge, get, until};
+use crate::support::{PATIENCE, ask, edge, get, until};
 
 const CHILD: &str = "GESTA_EDGE_CHILD";
 const TEST: &str = "descriptors::out_of_descriptors_a_server_waits_without_spinning_and_goes_on";
@@ -49,9 +49,7 @@ async fn flood_a_server_of_40_descriptors() {
 
     drop(flood);
     let start = Instant::now();
-    let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
-    wire.send(&get("/open", "")).await;
-    assert_eq!(wire.reply().await.body, "open");
+    assert_eq!(ask(address, &get("/open", "")).await.body, "open");
     println!("served again {:?} after the flood was gone", start.elapsed());
     drop(child.stdin.take());
     assert!(child.wait().expect("it ends").success());

@@ -8,9 +8,8 @@ use std::{
 use gesta::{ProcessorOptions, ProcessorState, Processors, Projection, ProjectionError, Rows, Table};
 use gesta_core::{EventHandler, Filter, HandlerError, Position, RecordedEvent, SystemClock, Tenant};
 use gesta_server::{Backend, Config, Running, ServeError, Server, open};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{PATIENCE, Reply, Wire, get};
+use crate::support::{PATIENCE, ask, get, listener, publish};
 
 /// Remembers the positions it was handed.
 struct Recorder(Arc<Mutex<Vec<u64>>>);
@@ -56,26 +55,13 @@ impl Program {
     }
 
     async fn publish(&self) {
-        let body = r#"{"event_type":"sample.created","source_service":"test","payload":{}}"#;
-        let head =
-            "POST /api/v1/events/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-        let reply = self.ask(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
+        let reply = ask(self.running.address(), &publish()).await;
         assert_eq!(reply.status, 200, "{reply:?}");
-    }
-
-    async fn ask(&self, text: &str) -> Reply {
-        let mut wire = Wire(TcpStream::connect(self.running.address()).await.expect("it listens"));
-        wire.send(text).await;
-        wire.reply().await
     }
 
     fn handed(&self) -> Vec<u64> {
         self.handed.lock().expect("nobody panics").clone()
     }
-}
-
-async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
 }
 
 #[tokio::test]
@@ -124,7 +110,7 @@ async fn metrics_tell_how_processors_do() {
         program.publish().await;
     }
     program.processors.wait_for("recorder", Position::new(2), PATIENCE).await.expect("handled");
-    let metrics = program.ask(&get("/metrics", "")).await.body;
+    let metrics = ask(program.running.address(), &get("/metrics", "")).await.body;
     for (series, value) in [("events_total", 2), ("lag_events", 0), ("lag_seconds", 0), ("failures_total", 0)]
     {
         let line = format!("gesta_processor_{series}{{processor=\"recorder\"}} {value}\n");

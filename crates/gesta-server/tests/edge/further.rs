@@ -1,27 +1,25 @@
 //! The further listener for metrics and health.
 
-use gesta_core::Tenant;
-use gesta_server::{
-    Backend, Config, Part, Running, ServeError, Server,
-    auth::keys::{self, Granted},
-};
-use tokio::net::{TcpListener, TcpStream};
+use std::net::SocketAddr;
 
-use crate::support::{Reply, Wire, get};
+use gesta_server::{Backend, Config, Part, Running, ServeError, Server, auth::keys::Granted};
+use tokio::net::TcpStream;
+
+use crate::support::{self, Keys, Reply, Wire, bearer, get, listener};
 
 async fn on(port: u16, change: impl FnOnce(&mut Config)) -> Result<Running, ServeError> {
     let mut config = Config::default();
     config.metrics_port = Some(port);
     change(&mut config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let server = Server::new(Backend::memory(), config).named("orders");
-    server.with_check("broker", || Part::Degraded { reason: "it is away".into() }).start_on(listener).await
+    server
+        .with_check("broker", || Part::Degraded { reason: "it is away".into() })
+        .start_on(listener().await)
+        .await
 }
 
-async fn ask(address: std::net::SocketAddr, path: &str, headers: &str) -> Reply {
-    let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
-    wire.send(&get(path, headers)).await;
-    wire.reply().await
+async fn ask(address: SocketAddr, path: &str, headers: &str) -> Reply {
+    support::ask(address, &get(path, headers)).await
 }
 
 #[tokio::test]
@@ -62,7 +60,7 @@ async fn the_further_port_takes_few_connections_out_of_what_all_may_have() {
     for (address, most) in [(running.report().metrics.expect("asked for"), 2), (running.address(), 6)] {
         let mut held = Vec::new();
         for _ in 0..most {
-            let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
+            let mut wire = Wire::to(address).await;
             wire.send(&get("/health/live", "")).await;
             assert_eq!(wire.reply().await.status, 200);
             held.push(wire);
@@ -74,21 +72,19 @@ async fn the_further_port_takes_few_connections_out_of_what_all_may_have() {
 
 #[tokio::test]
 async fn keys_guard_the_further_port_too() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    let made = keys::make(&file, &Tenant::default(), Granted::All).expect("made");
-    let running = on(0, |config| config.keys_file = Some(file)).await.expect("starts");
+    let keys = Keys::new();
+    let made = keys.make("default", Granted::All);
+    let running = on(0, |config| config.keys_file = Some(keys.file.clone())).await.expect("starts");
     let further = running.report().metrics.expect("asked for");
     assert_eq!(ask(further, "/metrics", "").await.status, 401);
     assert_eq!(ask(further, "/health", "").await.status, 200);
-    let bearer = format!("authorization: Bearer {}\r\n", made.key);
-    assert_eq!(ask(further, "/metrics", &bearer).await.status, 200);
+    assert_eq!(ask(further, "/metrics", &bearer(&made.key)).await.status, 200);
     running.stop().await.expect("stops");
 }
 
 #[tokio::test]
 async fn a_further_port_in_use_is_refused_with_what_it_is_for() {
-    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let taken = listener().await;
     let port = taken.local_addr().expect("bound").port();
     let refused = on(port, |_| {}).await.err().expect("refused").to_string();
     assert!(refused.contains("for metrics and health") && refused.contains(&port.to_string()), "{refused}");

@@ -8,6 +8,10 @@ mod flood;
 mod further;
 mod memory;
 mod opening;
+/// Databases for tests, as the store on PostgreSQL has them.
+#[allow(dead_code, reason = "each crate needs a part of it")]
+#[path = "../../../gesta-postgres/tests/it/support.rs"]
+mod postgres;
 mod process;
 mod shared;
 mod sizes;

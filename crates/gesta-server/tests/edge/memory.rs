@@ -1,13 +1,9 @@
 //! Memory stays bounded whatever readers do.
 
 use gesta_server::{Backend, Config, start_on};
-use tokio::{
-    io::AsyncReadExt,
-    net::{TcpListener, TcpSocket, TcpStream},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, net::TcpSocket, time::timeout};
 
-use crate::support::{PATIENCE, Wire, alone, edge, get, until};
+use crate::support::{PATIENCE, Wire, alone, ask, edge, get, listener, post, until};
 
 /// Kibibytes of memory of this process, its clients included.
 fn resident_kib() -> u64 {
@@ -54,16 +50,12 @@ fn followers_of_the_log_that_do_not_read_cost_a_bounded_buffer() {
 
 async fn followers_that_do_not_read() {
     const READERS: usize = 50;
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let running = start_on(listener, Backend::memory(), Config::default()).await.expect("starts");
+    let running = start_on(listener().await, Backend::memory(), Config::default()).await.expect("starts");
     let event = format!(r#"{{"event_type":"x","source_service":"t","payload":"{}"}}"#, "y".repeat(20_000));
     let batch = format!(r#"{{"events":[{}]}}"#, vec![event; 100].join(","));
     for _ in 0..5 {
-        let mut wire = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
-        let head =
-            "POST /api/v1/events/publish/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json";
-        wire.send(&format!("{head}\r\ncontent-length: {}\r\n\r\n{batch}", batch.len())).await;
-        assert_eq!(wire.reply().await.status, 200);
+        let published = ask(running.address(), &post("/api/v1/events/publish/batch", &batch)).await;
+        assert_eq!(published.status, 200);
     }
     let before = resident_kib();
     let mut wires = Vec::new();
@@ -76,7 +68,7 @@ async fn followers_that_do_not_read() {
         wires.push(wire);
     }
     // Another stream that is read gets to the end of the log: by then the others are stuck.
-    let mut reader = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
+    let mut reader = Wire::to(running.address()).await;
     reader.send(&get("/api/v1/log/stream?from=start", "")).await;
     let mut scrap = vec![0; 64 * 1024];
     let mut bytes = 0;

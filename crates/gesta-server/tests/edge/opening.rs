@@ -8,12 +8,9 @@ use std::{
 use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent};
 use gesta_file::{FileStore, Options};
 use gesta_server::{Config, open_on};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
+use tokio::{net::TcpListener, time::timeout};
 
-use crate::support::{PATIENCE, Reply, Wire, get};
+use crate::support::{PATIENCE, Wire, ask, get, listener};
 
 const EVENTS: u64 = 100;
 
@@ -52,28 +49,32 @@ fn config(folder: &Path) -> Config {
 #[tokio::test]
 async fn a_server_that_builds_its_index_says_so_and_takes_nothing() {
     let folder = without_index().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = listener().await;
     let address = listener.local_addr().expect("bound");
     let (options, go) = held();
     let starting = tokio::spawn(open_on(listener, config(folder.path()), options));
-    let ask = async |path: &str| -> Reply {
-        let mut wire = Wire(TcpStream::connect(address).await.expect("it listens from the start"));
-        wire.send(&get(path, "")).await;
-        wire.reply().await
-    };
+    let ask = async |path: &str| ask(address, &get(path, "")).await;
 
     assert_eq!(ask("/health/live").await.status, 200);
     let ready = ask("/health/ready").await;
     assert_eq!((ready.status, ready.header("retry-after")), (503, Some("1")), "{ready:?}");
-    let health = ask("/health").await;
-    assert_eq!(health.status, 503);
-    assert!(health.body.contains("building the index, 0 of 100"), "{}", health.body);
+    let told = async {
+        loop {
+            let health = ask("/health").await;
+            assert_eq!(health.status, 503);
+            if health.body.contains("building the index, 0 of 100") {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("it says how far it is");
     for path in ["/api/v1/log", "/api/v1/events/publish", "/metrics", "/nowhere"] {
         let refused = ask(path).await;
         assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{path} {refused:?}");
         assert!(refused.body.contains("\"code\":\"starting\""), "{path} {}", refused.body);
     }
-    let mut kept = Wire(TcpStream::connect(address).await.expect("it listens"));
+    let mut kept = Wire::to(address).await;
     kept.send(&get("/health/live", "")).await;
     kept.reply().await;
 
@@ -95,13 +96,11 @@ async fn a_server_that_builds_its_index_says_so_and_takes_nothing() {
 async fn a_store_that_cannot_be_opened_after_all_frees_the_port() {
     let folder = without_index().await;
     std::fs::write(folder.path().join("cursor.key"), "short").expect("written");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = listener().await;
     let address = listener.local_addr().expect("bound");
     let (options, go) = held();
     let starting = tokio::spawn(open_on(listener, config(folder.path()), options));
-    let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
-    wire.send(&get("/health/live", "")).await;
-    assert_eq!(wire.reply().await.status, 200);
+    assert_eq!(ask(address, &get("/health/live", "")).await.status, 200);
     go.send(()).expect("the opening waits");
     let refused = timeout(PATIENCE, starting).await.expect("soon").expect("runs").err().expect("refused");
     assert!(refused.to_string().contains("cursor.key is damaged"), "{refused}");

@@ -21,7 +21,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::mpsc as orders};
+use tokio::sync::mpsc as orders;
+
+use crate::support::listener;
 
 /// Longest wait of any test for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -84,7 +86,7 @@ impl Process {
                 let variable = |name: &str| (name == "GESTA_ROLES").then(|| roles.clone());
                 let mut config = Config::from_environment(variable).expect("legal");
                 (config.lease, config.request_log) = (LEASE, false);
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+                let listener = listener().await;
                 let bound = listener.local_addr().expect("bound");
                 let backend = open().await.listening(&config, bound);
                 let clock = Arc::new(SystemClock);

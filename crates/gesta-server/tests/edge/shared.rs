@@ -41,8 +41,8 @@ macro_rules! on_every_store {
         mod on_postgres {
             $(#[tokio::test]
             async fn $law() {
-                let database = crate::database::Database::new().await;
-                super::$law(database.open()).await;
+                let database = crate::postgres::database().await;
+                super::$law(crate::database::open(&database)).await;
             })*
         }
     };
@@ -325,7 +325,7 @@ async fn one_answers_and_another_runs_what_reacts(open: Open) {
 async fn a_store_of_one_process_has_it_do_everything() {
     let variable = |name: &str| (name == "GESTA_ROLES").then(|| "api".to_owned());
     let config = Config::from_environment(variable).expect("legal");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = crate::support::listener().await;
     let refused = Server::new(Backend::memory(), config).start_on(listener).await.err().expect("refused");
     assert!(
         matches!(refused, ServeError::Roles { .. }) && refused.to_string().contains("GESTA_STORE"),

@@ -8,37 +8,21 @@ use std::{
 
 use gesta_core::Tenant;
 use gesta_server::{
-    Backend, Config, Running, ServeError,
+    Backend, Config, Running, ServeError, Server,
     auth::keys::{self, Granted},
-    serve, serve_on, start_on,
+    start, start_on,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
-};
+use tokio::sync::oneshot;
 
-use crate::support::{PATIENCE, Wire, get};
-
-async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
-}
+use crate::support::{self, PATIENCE, Reply, bearer, get, listener, post, publish};
 
 async fn on(folder: &Path) -> Result<Running, ServeError> {
     let backend = Backend::file(folder, gesta_file::Options::default()).await?;
     start_on(listener().await, backend, Config::default()).await
 }
 
-async fn ask(running: &Running, text: &str) -> crate::support::Reply {
-    let mut wire = Wire(TcpStream::connect(running.address()).await.expect("it listens"));
-    wire.send(text).await;
-    wire.reply().await
-}
-
-fn publish() -> String {
-    let body = r#"{"event_type":"sample.created","source_service":"test","payload":{"test":"data"}}"#;
-    let head =
-        "POST /api/v1/events/publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-    format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+async fn ask(running: &Running, text: &str) -> Reply {
+    support::ask(running.address(), text).await
 }
 
 #[tokio::test]
@@ -96,7 +80,7 @@ async fn a_port_in_use_is_refused_before_the_folder_is_touched() {
     let mut config = Config::default();
     config.port = taken.local_addr().expect("bound").port();
     config.data = data.clone();
-    let refused = serve(config, std::future::pending()).await.unwrap_err();
+    let refused = start(config).await.err().expect("refused");
     assert!(refused.to_string().contains("another program listens on"), "{refused}");
     assert!(!data.exists());
 }
@@ -107,7 +91,7 @@ async fn the_network_is_refused_before_the_folder_is_touched() {
     let mut config = Config::default();
     (config.host, config.port, config.data) = ("0.0.0.0".into(), 0, folder.path().join("data"));
     let data = config.data.clone();
-    let refused = serve(config, std::future::pending()).await.unwrap_err();
+    let refused = start(config).await.err().expect("refused");
     assert!(matches!(refused, ServeError::NoKeys { .. }), "{refused}");
     assert!(!data.exists());
 }
@@ -120,10 +104,8 @@ async fn a_server_serves_until_it_is_told_to_stop() {
     let address = listener.local_addr().expect("bound");
     let (stop, told) = oneshot::channel();
     let until = async { told.await.expect("somebody says so") };
-    let serving = tokio::spawn(serve_on(listener, backend, Config::default(), until));
-    let mut wire = Wire(TcpStream::connect(address).await.expect("it listens"));
-    wire.send(&get("/health/ready", "")).await;
-    assert_eq!(wire.reply().await.status, 200);
+    let serving = tokio::spawn(Server::new(backend, Config::default()).serve_on(listener, until));
+    assert_eq!(support::ask(address, &get("/health/ready", "")).await.status, 200);
     stop.send(()).expect("it runs");
     let ended = tokio::time::timeout(Duration::from_secs(15), serving).await.expect("within a bound");
     ended.expect("no panic").expect("a good end");
@@ -139,18 +121,13 @@ async fn keys_may_be_made_before_the_first_start() {
     let mode = std::fs::metadata(&data).expect("made").permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "the events are nobody else's to read");
     assert_eq!(ask(&running, &get("/api/v1/log/head", "")).await.status, 401);
-    let bearer = format!("authorization: Bearer {}\r\n", made.key);
-    assert_eq!(ask(&running, &get("/api/v1/log/head", &bearer)).await.status, 200);
+    assert_eq!(ask(&running, &get("/api/v1/log/head", &bearer(&made.key))).await.status, 200);
     running.stop().await.expect("stops");
 }
 
 #[tokio::test]
 async fn metrics_tell_how_groups_do() {
     let running = start_on(listener().await, Backend::memory(), Config::default()).await.expect("starts");
-    let post = |path: &str, body: &str| {
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
-        format!("{head}content-length: {}\r\n\r\n{body}", body.len())
-    };
     let subscribed = ask(&running, &post("/api/v1/events/subscribe", r#"{"read_latest":false}"#)).await;
     assert_eq!(subscribed.status, 200, "{}", subscribed.body);
     for _ in 0..3 {

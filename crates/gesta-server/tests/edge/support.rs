@@ -1,9 +1,13 @@
 //! A rim around a handful of routes, and a client that may misbehave.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
-    Router,
     body::{Body, Bytes},
     http::header,
     response::{IntoResponse, Response},
@@ -11,9 +15,13 @@ use axum::{
 use futures_util::stream;
 use gesta_server::{
     Config, Rim, Serving,
-    auth::{Access, Caller, Guarded, Permission},
+    auth::{
+        Access, Caller, Guarded, Permission,
+        keys::{self, Granted, NewKey},
+    },
     telemetry::Telemetry,
 };
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -93,10 +101,6 @@ pub(crate) fn guarded() -> Guarded<Shared> {
         .routes(Access::Needs(Permission::LogReadAll), routes!(quiet))
 }
 
-fn router(shared: &Shared) -> Router {
-    guarded().with_state(shared.clone())
-}
-
 /// Serves the test routes with a changed configuration.
 pub(crate) async fn edge(change: impl FnOnce(&mut Config)) -> Edge {
     edge_with_keys(change, None).await
@@ -105,14 +109,14 @@ pub(crate) async fn edge(change: impl FnOnce(&mut Config)) -> Edge {
 /// The same, guarded by a keys file.
 pub(crate) async fn edge_with_keys(change: impl FnOnce(&mut Config), keys: Option<&Path>) -> Edge {
     crate::telling::Lines::begin();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = listener().await;
     let mut config = Config::default();
     change(&mut config);
     let address = listener.local_addr().expect("bound");
     let rim = Rim::new(config, address, keys).expect("loopback is safe");
     let shared = Shared { go: Arc::new(Semaphore::new(0)), waiting: Arc::new(Semaphore::new(0)) };
     let telemetry = rim.telemetry();
-    let serving = rim.start(listener, router(&shared)).expect("starts");
+    let serving = rim.start(listener, guarded().with_state(shared.clone())).expect("starts");
     Edge { serving, telemetry, shared }
 }
 
@@ -129,15 +133,20 @@ pub(crate) struct Reply {
 
 impl Edge {
     pub(crate) async fn connect(&self) -> Wire {
-        Wire(TcpStream::connect(self.serving.address()).await.expect("the server listens"))
+        Wire::to(self.serving.address()).await
     }
 
     /// One whole request on a connection of its own.
     pub(crate) async fn get(&self, path: &str, headers: &str) -> Reply {
-        let mut wire = self.connect().await;
-        wire.send(&get(path, headers)).await;
-        wire.reply().await
+        ask(self.serving.address(), &get(path, headers)).await
     }
+}
+
+/// One whole request on a connection of its own.
+pub(crate) async fn ask(address: SocketAddr, text: &str) -> Reply {
+    let mut wire = Wire::to(address).await;
+    wire.send(text).await;
+    wire.reply().await
 }
 
 /// The text of a request.
@@ -147,10 +156,50 @@ pub(crate) fn get(path: &str, headers: &str) -> String {
 
 /// The text of a request with a body.
 pub(crate) fn post(path: &str, body: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// The text of a request that publishes an event.
+pub(crate) fn publish() -> String {
+    let event = r#"{"event_type":"sample.created","source_service":"test","payload":{"test":"data"}}"#;
+    post("/api/v1/events/publish", event)
+}
+
+/// A free port of this machine.
+pub(crate) async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.expect("a free port")
+}
+
+/// A keys file in a folder of its own.
+pub(crate) struct Keys {
+    pub(crate) file: PathBuf,
+    _folder: TempDir,
+}
+
+impl Keys {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { file: folder.path().join("keys.json"), _folder: folder }
+    }
+
+    pub(crate) fn make(&self, tenant: &str, permissions: Granted) -> NewKey {
+        keys::make(&self.file, &tenant.parse().expect("legal"), permissions).expect("made")
+    }
+}
+
+/// The header that shows a key.
+pub(crate) fn bearer(key: &str) -> String {
+    format!("authorization: Bearer {key}\r\n")
 }
 
 impl Wire {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.expect("the server listens"))
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         self.try_send(text.as_bytes()).await.expect("the server reads");
     }

@@ -6,13 +6,10 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request};
-use gesta_server::{
-    Backend, Config,
-    auth::keys::{self, Granted},
-};
+use gesta_server::{Backend, Config, auth::keys::Granted};
 use tower::ServiceExt;
 
-use crate::support::{edge, edge_with_keys, get};
+use crate::support::{Keys, edge, edge_with_keys, get};
 
 #[tokio::test]
 async fn requests_are_measured_by_route_and_status_never_by_path() {
@@ -112,10 +109,9 @@ impl Write for Lines {
 #[tokio::test]
 async fn the_log_tells_who_did_what_and_neither_keys_nor_payloads() {
     let lines = Lines::begin();
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("keys.json");
-    let made = keys::make(&file, &"north".parse().expect("legal"), Granted::All).expect("made");
-    let edge = edge_with_keys(|_| {}, Some(&file)).await;
+    let keys = Keys::new();
+    let made = keys.make("north", Granted::All);
+    let edge = edge_with_keys(|_| {}, Some(&keys.file)).await;
 
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let headers = format!(

@@ -1,23 +1,17 @@
 //! What processors left out: seen, replayed, discarded.
 
-use axum::{
-    extract::{RawQuery, State},
-    http::StatusCode,
-    response::Response,
-};
-use gesta::{ProcessorsError, Selection};
+use axum::{extract::RawQuery, http::StatusCode, response::Response};
 use gesta_api::{
     DeadLetter, DeadLetterStatistics, DeadLetters, DeadLettersOfType, Envelope, ParkedReply, ParkedSelection,
     Problem,
 };
 
-use super::find_here;
+use super::Here;
 use crate::{
-    app::App,
     auth::{Caller, Permission},
-    extract::{JsonBody, PathText, json},
+    extract::{JsonBody, json},
     problem::Failure,
-    routes::parked::{reason, selection},
+    routes::parked::{counted, discarded, replayed},
 };
 
 /// List dead letters
@@ -33,16 +27,13 @@ use crate::{
     responses((status = 200, body = DeadLetters<'static>), (status = "default", body = Problem)),
 )]
 pub(crate) async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
+    Here { processors, info, caller }: Here,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let with_events = DeadLetters::with_events(query.as_deref().unwrap_or_default())?;
     if with_events {
         caller.need(Permission::StreamRead)?;
     }
-    let (processors, info) = find_here(&app, &caller, &name).await?;
     let letters = processors.dead_letters(&info.name).await?;
     let mut events = Vec::new();
     for letter in &letters {
@@ -81,12 +72,7 @@ fn shown(letter: &gesta::DeadLetter, caller: &Caller) -> DeadLetter<'static> {
     params(("name" = String, Path, description = "the processor's name")),
     responses((status = 200, body = DeadLetterStatistics), (status = "default", body = Problem)),
 )]
-pub(crate) async fn statistics(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
-) -> Result<Response, Failure> {
-    let (processors, info) = find_here(&app, &caller, &name).await?;
+pub(crate) async fn statistics(Here { processors, info, .. }: Here) -> Result<Response, Failure> {
     let statistics = processors.dead_letter_statistics(&info.name).await?;
     let by_type = statistics.by_type.into_iter().map(|(event_type, counted)| DeadLettersOfType {
         event_type,
@@ -109,17 +95,10 @@ pub(crate) async fn statistics(
     responses((status = 200, body = ParkedReply), (status = "default", body = Problem)),
 )]
 pub(crate) async fn replay(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
+    Here { processors, info, .. }: Here,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    if request.reason.is_some() {
-        return Err(Failure::field("a replay takes no reason: leave it out"));
-    }
-    let selection: Selection = selection(&request)?;
-    let (processors, info) = find_here(&app, &caller, &name).await?;
-    counted(processors.replay_dead_letters(&info.name, selection).await)
+    counted(processors.replay_dead_letters(&info.name, replayed(request)?).await?)
 }
 
 /// Give dead letters up
@@ -132,16 +111,9 @@ pub(crate) async fn replay(
     responses((status = 200, body = ParkedReply), (status = "default", body = Problem)),
 )]
 pub(crate) async fn discard(
-    State(app): State<App>,
-    caller: Caller,
-    PathText(name): PathText,
+    Here { processors, info, .. }: Here,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    let (reason, selection) = (reason(&request)?, selection(&request)?);
-    let (processors, info) = find_here(&app, &caller, &name).await?;
-    counted(processors.discard_dead_letters(&info.name, selection, Some(reason)).await)
-}
-
-fn counted(count: Result<usize, ProcessorsError>) -> Result<Response, Failure> {
-    Ok(json(StatusCode::OK, &ParkedReply { count: count? }))
+    let (selection, reason) = discarded(request)?;
+    counted(processors.discard_dead_letters(&info.name, selection, Some(reason)).await?)
 }

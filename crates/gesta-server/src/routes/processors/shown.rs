@@ -3,7 +3,7 @@
 use gesta::{ProcessorInfo, ProcessorKind, ProcessorState, ProcessorStatus, RebuildProgress};
 use gesta_api::{Processor, ProcessorKind as Kind, ProcessorState as State, Progress, Rebuild};
 
-use super::millis;
+use crate::routes::millis;
 
 pub(super) fn shown(info: ProcessorInfo) -> Processor {
     let (kind, tables) = match info.kind {
