@@ -9,8 +9,8 @@ use gesta::Selection;
 use gesta_core::{MemoryCheckpoints, MemoryStore, Position};
 
 use crate::{
-    dead_letter_truth::{PATIENCE, Sink, letters, one, processors, settle, wait},
-    support::{Fuse, append},
+    dead_letter_truth::one,
+    support::{Fuse, PATIENCE, Sink, append, letters, processors, settle, wait},
 };
 
 /// The letter that the checkpoint has not passed is decided about before the one that it has, and the owner that carries both

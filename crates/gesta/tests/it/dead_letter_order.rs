@@ -1,54 +1,16 @@
 //! G10: whatever dies when, each stream is handled in order, and nothing leaves but by success or a decision.
 
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use async_trait::async_trait;
-use gesta::{OnFailure, ProcessorOptions, Processors, Selection};
-use gesta_core::{
-    CheckpointStore, EventHandler, EventStore, Filter, HandlerError, MemoryCheckpoints, MemoryStore,
-    Position, RecordedEvent, SystemClock, Tenant,
-};
+use gesta::{OnFailure, ProcessorOptions, Processors};
+use gesta_core::{CheckpointStore, EventStore, MemoryCheckpoints, MemoryStore, Position, SystemClock};
 
-use crate::support::{Fuse, append};
+use crate::support::{Fuse, PATIENCE, Sink, append, settle};
 
 const STREAMS: [&str; 9] = ["bad-1", "a-1", "bad-1", "bad-2", "a-1", "bad-1", "bad-2", "a-2", "bad-1"];
-
-/// Refuses `bad` until it is mended, and remembers what it took.
-#[derive(Default)]
-struct Sink {
-    mended: AtomicBool,
-    handled: Mutex<BTreeMap<String, Vec<u64>>>,
-}
-
-#[async_trait]
-impl EventHandler for Sink {
-    fn name(&self) -> &str {
-        "sink"
-    }
-
-    fn filter(&self) -> Filter {
-        Filter::of(Tenant::default())
-    }
-
-    async fn handle(&self, events: &[RecordedEvent]) -> Result<(), HandlerError> {
-        let mended = self.mended.load(Ordering::SeqCst);
-        if !mended && events.iter().any(|event| event.stream.category() == "bad") {
-            return Err(HandlerError::Permanent("never".into()));
-        }
-        let mut handled = self.handled.lock().expect("not poisoned");
-        for event in events {
-            handled.entry(event.stream.to_string()).or_default().push(event.version.get());
-        }
-        Ok(())
-    }
-}
 
 async fn run(
     store: Arc<dyn EventStore>,
@@ -66,14 +28,10 @@ async fn live(processors: &Processors, sink: &Sink, last: Position) -> Option<()
     let life = async {
         processors.start_all().await.ok()?;
         processors.wait_for("sink", last, Duration::from_secs(30)).await.ok()?;
-        sink.mended.store(true, Ordering::SeqCst);
-        processors.replay_dead_letters("sink", Selection::All).await.ok()?;
-        while !processors.dead_letters("sink").await.ok()?.is_empty() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Some(())
+        sink.mend();
+        settle(processors).await
     };
-    tokio::time::timeout(Duration::from_secs(60), life).await.ok().flatten()
+    tokio::time::timeout(PATIENCE, life).await.ok().flatten()
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,10 +67,11 @@ async fn a_kill_at_any_call_keeps_the_order_of_each_stream_and_loses_nothing() {
 
 /// Each stream from its first event on: repeated perhaps, never behind a later one that was not handled before.
 fn check(sink: &Sink, calls: usize) {
-    let handled = sink.handled.lock().expect("not poisoned");
+    let handled = sink.handled();
     for stream in ["a-1", "a-2", "bad-1", "bad-2"] {
         let count = STREAMS.iter().filter(|name| **name == stream).count() as u64;
-        let seen = handled.get(stream).cloned().unwrap_or_default();
+        let of_it = handled.iter().filter_map(|place| place.strip_prefix(stream)?.strip_prefix('@'));
+        let seen: Vec<u64> = of_it.map(|version| version.parse().expect("a number")).collect();
         let mut reached = 0;
         for version in &seen {
             assert!(*version <= reached + 1, "call {calls}: {stream} was handled as {seen:?}");

@@ -1,136 +1,23 @@
 //! G10: what was handled is no dead letter, and what waits behind one is not forgotten, whoever owned the processor.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
-use gesta::{OnFailure, Processor, ProcessorOptions, Processors, Selection};
+use gesta::{OnFailure, Processor, ProcessorOptions, Selection};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, CheckpointStore, EventHandler, EventStore, EventStream,
-    Filter, HandlerError, LogHead, MemoryCheckpoints, MemoryStore, Position, ReadAll, ReadError, ReadStream,
-    RecordedEvent, SystemClock, Wakeups,
+    EventHandler, EventStore, Filter, HandlerError, MemoryCheckpoints, MemoryStore, Position, RecordedEvent,
+    SystemClock,
 };
-use tokio::sync::Notify;
 
-use crate::support::{append, tenant};
-
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Refuses `bad` until it is mended, and remembers what it took, as `stream@version`.
-#[derive(Default)]
-pub(crate) struct Sink {
-    mended: AtomicBool,
-    handled: Mutex<Vec<String>>,
-}
-
-impl Sink {
-    pub(crate) fn mend(&self) {
-        self.mended.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn handled(&self) -> Vec<String> {
-        self.handled.lock().expect("not poisoned").clone()
-    }
-}
-
-#[async_trait]
-impl EventHandler for Sink {
-    fn name(&self) -> &str {
-        "sink"
-    }
-
-    fn filter(&self) -> Filter {
-        Filter::of(tenant())
-    }
-
-    async fn handle(&self, events: &[RecordedEvent]) -> Result<(), HandlerError> {
-        let bad = events.iter().any(|event| event.stream.category() == "bad");
-        if bad && !self.mended.load(Ordering::SeqCst) {
-            return Err(HandlerError::Permanent("never".into()));
-        }
-        let places = events.iter().map(|event| format!("{}@{}", event.stream, event.version));
-        self.handled.lock().expect("not poisoned").extend(places);
-        Ok(())
-    }
-}
-
-pub(crate) async fn processors(
-    store: Arc<dyn EventStore>,
-    checkpoints: Arc<dyn CheckpointStore>,
-    sink: &Arc<Sink>,
-) -> Processors {
-    let processors = Processors::new(store, checkpoints, Arc::new(SystemClock), "one");
-    let options = ProcessorOptions { on_failure: OnFailure::Skip, ..ProcessorOptions::default() };
-    processors.add_handler(sink.clone(), options).await.expect("adds");
-    processors
-}
-
-pub(crate) async fn letters(processors: &Processors) -> Vec<String> {
-    let letters = processors.dead_letters("sink").await.expect("lists");
-    letters.iter().map(|letter| format!("{}@{}", letter.stream, letter.version)).collect()
-}
-
-pub(crate) async fn wait(processors: &Processors, position: Position) {
-    processors.wait_for("sink", position, PATIENCE).await.expect("gets there");
-}
+use crate::support::{PATIENCE, Sink, Stalled, append, letters, processors, settle, tenant, wait};
 
 /// Appends one event of a stream, and says where.
 pub(crate) async fn one(store: &MemoryStore, stream: &str) -> Position {
     append(store, &[stream]).await;
     store.head().await.expect("answers").position
-}
-
-/// A store that keeps back what is recorded of a dead letter: it is under way, and nobody can take it back.
-pub(crate) struct Stalled {
-    store: Arc<MemoryStore>,
-    under_way: Mutex<Option<AppendBatch>>,
-    caught: Notify,
-}
-
-impl Stalled {
-    pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { store, under_way: Mutex::default(), caught: Notify::new() })
-    }
-
-    /// Something is under way.
-    pub(crate) async fn caught(&self) {
-        self.caught.notified().await;
-    }
-
-    /// What was under way arrives.
-    pub(crate) async fn arrives(&self) {
-        let batch = self.under_way.lock().expect("not poisoned").take().expect("something is under way");
-        self.store.append(batch).await.expect("appends");
-    }
-}
-
-#[async_trait]
-impl EventStore for Stalled {
-    async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
-        *self.under_way.lock().expect("not poisoned") = Some(batch);
-        self.caught.notify_one();
-        std::future::pending().await
-    }
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.store.read_stream(read)
-    }
-    fn read_all(&self, read: ReadAll) -> EventStream {
-        self.store.read_all(read)
-    }
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.store.head().await
-    }
-    fn wakeups(&self) -> Wakeups {
-        self.store.wakeups()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
 }
 
 /// An owner that was replaced records an event as left out which its successor has handled.
@@ -184,7 +71,7 @@ async fn what_a_replaced_owner_records_late_does_not_hide_a_letter() {
     let heir = processors(store.clone(), checkpoints.clone(), &sink).await;
     heir.start_all().await.expect("starts");
     wait(&heir, Position::new(1)).await;
-    sink.mended.store(false, Ordering::SeqCst);
+    sink.break_again();
     let second = one(&store, "bad-1").await;
     wait(&heir, second).await;
     stalled.arrives().await;
@@ -199,18 +86,6 @@ async fn what_a_replaced_owner_records_late_does_not_hide_a_letter() {
     assert_eq!(letters(&later).await, ["bad-1@2"]);
     settle(&later).await.expect("nothing is in its way");
     assert_eq!(sink.handled(), ["bad-1@1", "a-1@1", "bad-1@2"]);
-}
-
-/// Has all dead letters handled again, and waits until none is left, or it has died.
-pub(crate) async fn settle(processors: &Processors) -> Option<()> {
-    let settled = async {
-        processors.replay_dead_letters("sink", Selection::All).await.ok()?;
-        while !processors.dead_letters("sink").await.ok()?.is_empty() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Some(())
-    };
-    tokio::time::timeout(PATIENCE, settled).await.ok().flatten()
 }
 
 /// Fails for now on `bad`, and from its third failure on does its work all the same: only the answer is lost.

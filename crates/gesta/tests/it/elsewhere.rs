@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,43 +11,15 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use gesta::{OnFailure, ProcessorOptions, Processors};
+use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, EventHandler, EventStore, EventStream, ExpectedVersion,
-    Filter, HandlerError, LogHead, MemoryCheckpoints, MemoryStore, NewEvent, Position, ReadAll, ReadError,
-    ReadStream, RecordedEvent, SystemClock, Wakeups,
+    AppendBatch, AppendError, Appended, EventStore, EventStream, ExpectedVersion, MemoryCheckpoints,
+    MemoryStore, NewEvent, Position, ReadAll, ReadError, SystemClock,
 };
 
-use crate::support::{TokioClock, append, tenant};
+use crate::support::{Sink, TokioClock, append};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Refuses `bad` until it is mended, and remembers what it took, in whichever process.
-#[derive(Default)]
-struct Sink {
-    mended: AtomicBool,
-    handled: Mutex<Vec<String>>,
-}
-
-#[async_trait]
-impl EventHandler for Sink {
-    fn name(&self) -> &str {
-        "sink"
-    }
-
-    fn filter(&self) -> Filter {
-        Filter::of(tenant())
-    }
-
-    async fn handle(&self, events: &[RecordedEvent]) -> Result<(), HandlerError> {
-        let mended = self.mended.load(Ordering::SeqCst);
-        if !mended && events.iter().any(|event| event.stream.category() == "bad") {
-            return Err(HandlerError::Permanent("never".into()));
-        }
-        let places = events.iter().map(|event| format!("{}@{}", event.stream, event.version));
-        self.handled.lock().expect("not poisoned").extend(places);
-        Ok(())
-    }
-}
 
 /// A log that takes its time to record a reset, and at times cannot be read once.
 #[derive(Default)]
@@ -58,27 +30,18 @@ struct Troubled {
     fails: AtomicBool,
 }
 
-impl Troubled {
-    async fn wait_out(&self) {
-        tokio::time::sleep(Duration::from_secs(self.delay.load(Ordering::SeqCst))).await;
-    }
-}
-
 #[async_trait]
-impl EventStore for Troubled {
+impl AroundStore for Troubled {
+    fn store(&self) -> &dyn EventStore {
+        &self.inner
+    }
+
     async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
-        let resets = |batch: &AppendBatch| {
-            let mut events = batch.appends.iter().flat_map(|stream| &stream.events);
-            events.any(|event| &*event.event_type == "gesta.processor.reset")
-        };
-        if resets(&batch) {
-            self.wait_out().await;
+        let mut events = batch.appends.iter().flat_map(|stream| &stream.events);
+        if events.any(|event| &*event.event_type == "gesta.processor.reset") {
+            tokio::time::sleep(Duration::from_secs(self.delay.load(Ordering::SeqCst))).await;
         }
         self.inner.append(batch).await
-    }
-
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.inner.read_stream(read)
     }
 
     fn read_all(&self, read: ReadAll) -> EventStream {
@@ -88,23 +51,11 @@ impl EventStore for Troubled {
         }
         self.inner.read_all(read)
     }
-
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.inner.head().await
-    }
-
-    fn wakeups(&self) -> Wakeups {
-        self.inner.wakeups()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
 }
 
 /// A log, checkpoints, and a handler that several processes have.
 struct World {
-    log: Arc<Troubled>,
+    log: Arc<Around<Troubled>>,
     checkpoints: Arc<MemoryCheckpoints>,
     sink: Arc<Sink>,
 }
@@ -134,12 +85,12 @@ async fn a_reset_loses_nothing_that_was_held_however_long_it_takes() {
         append(&*world.log, &["bad-1", "bad-1", "a-1"]).await;
         one.wait_for("sink", Position::new(3), PATIENCE).await.expect("leaves it out");
         two.start_all().await.expect("starts");
-        world.sink.mended.store(true, Ordering::SeqCst);
+        world.sink.mend();
         world.log.delay.store(delay, Ordering::SeqCst);
         one.reset("sink").await.expect("resets");
         let all = async {
             loop {
-                let handled = world.sink.handled.lock().expect("not poisoned").clone();
+                let handled = world.sink.handled();
                 if ["bad-1@1", "bad-1@2"].iter().all(|place| handled.iter().any(|found| found == place)) {
                     return;
                 }
@@ -147,7 +98,7 @@ async fn a_reset_loses_nothing_that_was_held_however_long_it_takes() {
             }
         };
         let handled = tokio::time::timeout(PATIENCE, all).await;
-        handled.unwrap_or_else(|_| panic!("after {delay} s: {:?}", world.sink.handled.lock()));
+        handled.unwrap_or_else(|_| panic!("after {delay} s: {:?}", world.sink.handled()));
         assert_eq!(one.dead_letters("sink").await, Ok(vec![]));
         one.shutdown().await;
         two.shutdown().await;

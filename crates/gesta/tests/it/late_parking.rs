@@ -6,21 +6,19 @@ use std::{
 };
 
 use gesta::{DeliveryId, GroupError, Groups, Nack, Selection};
+use gesta_conformance::around::Around;
 use gesta_core::{Clock, MemoryCheckpoints, MemoryStore};
 
-use crate::{
-    dead_letter_truth::Stalled,
-    support::{Fuse, TokioClock, append, definition, ids, open, places, pull, tenant},
+use crate::support::{
+    Fuse, PATIENCE, Stalled, TokioClock, append, definition, ids, open, places, pull, tenant,
 };
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A log whose group was taken over while its owner parked `a-1@1`; the record is under way.
 struct Overtaken {
     store: Arc<MemoryStore>,
     checkpoints: Arc<MemoryCheckpoints>,
     clock: Arc<dyn Clock>,
-    stalled: Arc<Stalled>,
+    stalled: Arc<Around<Stalled>>,
     heir: Arc<Groups>,
 }
 

@@ -12,9 +12,10 @@ use std::{
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use gesta::{OnFailure, Processor, ProcessorHandle, ProcessorOptions, ProcessorState, Start};
+use gesta_conformance::around::{Around, AroundCheckpoints};
 use gesta_core::{
-    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Clock,
-    Epoch, EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, MemoryCheckpoints, MemoryStore,
+    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Claim, Clock, Epoch,
+    EventHandler, EventStore, ExpectedVersion, Filter, HandlerError, MemoryCheckpoints, MemoryStore,
     NewEvent, Position, ReadAll, RecordedEvent, Tenant,
 };
 use tokio::sync::Notify;
@@ -360,44 +361,28 @@ async fn a_kill_at_any_call_loses_nothing_and_repeats_only_what_was_not_saved() 
 struct Contested(Arc<MemoryCheckpoints>, AtomicUsize);
 
 #[async_trait]
-impl CheckpointStore for Contested {
+impl AroundCheckpoints for Contested {
+    fn checkpoints(&self) -> &dyn CheckpointStore {
+        &*self.0
+    }
     async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
         self.1.fetch_add(1, Ordering::SeqCst);
         self.0.claim(key, owner, ttl).await
     }
-    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
-        self.0.release(key, epoch).await
-    }
-    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
-        self.0.load(key).await
-    }
     async fn save(&self, key: &CheckpointKey, epoch: Epoch, _: Checkpoint) -> Result<(), CheckpointError> {
         Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current: Epoch(epoch.0 + 1) })
-    }
-    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
-        self.0.remove(key).await
-    }
-    async fn list(
-        &self,
-        after: Option<&CheckpointKey>,
-        limit: usize,
-    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
-        self.0.list(after, limit).await
-    }
-    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
-        self.0.adopt(record).await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_checkpoint_that_is_taken_again_and_again_is_not_claimed_in_a_busy_loop() {
     let bench = Bench::new();
-    let contested = Arc::new(Contested(bench.checkpoints.clone(), AtomicUsize::default()));
+    let contested = Arc::new(Around(Contested(bench.checkpoints.clone(), AtomicUsize::default())));
     let recorder = Recorder::told([]);
     let (store, clock) = (bench.store.clone(), bench.clock.clone());
     let running = Processor::new(store, contested.clone(), clock, "one", recorder).start();
     tokio::time::sleep(Duration::from_secs(100)).await;
-    let claims = contested.1.load(Ordering::SeqCst);
+    let claims = contested.0.1.load(Ordering::SeqCst);
     assert!((4..200).contains(&claims), "{claims} claims in 100 s");
     assert_eq!(running.stop().await.state, ProcessorState::Stopped { reason: None });
 }

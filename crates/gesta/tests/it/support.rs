@@ -1,23 +1,19 @@
 //! A log, groups on it, and a clock that paused time moves.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
-
-use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
 
 use gesta::{Delivery, DeliveryId, GroupDefinition, Groups, Pull, Start};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, Checkpoint, CheckpointError, CheckpointKey,
-    CheckpointRecord, CheckpointStore, Claim, Clock, Epoch, EventStore, EventStream, ExpectedVersion, Filter,
-    LogHead, MemoryCheckpoints, MemoryStore, Metadata, NewEvent, Position, Priority, ReadAll, ReadError,
-    ReadStream, Tenant, Timestamp, Wakeups,
+    AppendBatch, CheckpointStore, Clock, EventStore, ExpectedVersion, Filter, MemoryCheckpoints, MemoryStore,
+    Metadata, NewEvent, Priority, Tenant, Timestamp,
 };
 use tokio::time::Instant;
+
+mod doubles;
+mod sink;
+
+pub(crate) use doubles::{Fuse, Quiet, Stalled};
+pub(crate) use sink::{PATIENCE, Sink, letters, processors, settle, wait};
 
 /// Tokio's clock, which stands still and jumps when time is paused.
 pub(crate) struct TokioClock(Instant);
@@ -133,120 +129,4 @@ pub(crate) fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
 /// Each delivery as `stream@version`.
 pub(crate) fn places(deliveries: &[Delivery]) -> Vec<String> {
     deliveries.iter().map(|d| format!("{}@{}", d.event.stream, d.event.version)).collect()
-}
-
-/// A store whose wakeups never come.
-pub(crate) struct Quiet {
-    pub(crate) store: Arc<MemoryStore>,
-    hints: tokio::sync::watch::Sender<Position>,
-}
-
-impl Quiet {
-    pub(crate) fn new(store: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { store, hints: tokio::sync::watch::Sender::new(Position::START) })
-    }
-}
-
-#[async_trait]
-impl EventStore for Quiet {
-    async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
-        self.store.append(batch).await
-    }
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.store.read_stream(read)
-    }
-    fn read_all(&self, read: ReadAll) -> EventStream {
-        self.store.read_all(read)
-    }
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.store.head().await
-    }
-    fn wakeups(&self) -> Wakeups {
-        Wakeups::from_watch(self.hints.subscribe())
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-}
-
-/// Ports that work so many more times and then hang, as for a process that dies there. With `late` the last call
-/// still takes effect.
-pub(crate) struct Fuse<P: ?Sized> {
-    inner: Arc<P>,
-    left: Arc<AtomicUsize>,
-    late: bool,
-}
-
-impl<P: ?Sized> Fuse<P> {
-    pub(crate) fn new(inner: Arc<P>, left: Arc<AtomicUsize>, late: bool) -> Arc<Self> {
-        Arc::new(Self { inner, left, late })
-    }
-
-    async fn pass<T>(&self, work: impl Future<Output = T> + Send) -> T {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match left {
-            Ok(left) if left > 1 => return work.await,
-            Ok(_) if self.late => drop(work.await),
-            _ => {}
-        }
-        std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl EventStore for Fuse<MemoryStore> {
-    async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
-        self.pass(self.inner.append(batch)).await
-    }
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.inner.read_stream(read)
-    }
-    fn read_all(&self, read: ReadAll) -> EventStream {
-        self.inner.read_all(read)
-    }
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.inner.head().await
-    }
-    fn wakeups(&self) -> Wakeups {
-        self.inner.wakeups()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-}
-
-#[async_trait]
-impl CheckpointStore for Fuse<MemoryCheckpoints> {
-    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
-        self.pass(self.inner.claim(key, owner, ttl)).await
-    }
-    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
-        self.pass(self.inner.release(key, epoch)).await
-    }
-    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
-        self.inner.load(key).await
-    }
-    async fn save(
-        &self,
-        key: &CheckpointKey,
-        epoch: Epoch,
-        saved: Checkpoint,
-    ) -> Result<(), CheckpointError> {
-        self.pass(self.inner.save(key, epoch, saved)).await
-    }
-    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
-        self.pass(self.inner.remove(key)).await
-    }
-
-    async fn list(
-        &self,
-        after: Option<&CheckpointKey>,
-        limit: usize,
-    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
-        self.inner.list(after, limit).await
-    }
-
-    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
-        self.inner.adopt(record).await
-    }
 }

@@ -2,9 +2,10 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use gesta_conformance::around::{Around, AroundCheckpoints, AroundReadModels};
 use gesta_core::{
-    Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
-    read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
+    CheckpointError, CheckpointKey, CheckpointStore, Claim,
+    read_model::{Commit, ReadModelError, ReadModelStore},
 };
 
 use super::*;
@@ -25,10 +26,10 @@ struct Faraway {
 }
 
 impl Faraway {
-    fn new(store: &Opened, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Self> {
+    fn new(store: &Opened, loses: impl FnMut(&Commit) -> bool + Send + 'static) -> Arc<Around<Self>> {
         let (usurper, refuses, meanwhile) = Default::default();
         let (inner, loses) = (store.read_models(), Mutex::new(Box::new(loses) as _));
-        Arc::new(Self { inner, loses, usurper, refuses, meanwhile })
+        Arc::new(Around(Self { inner, loses, usurper, refuses, meanwhile }))
     }
 
     /// What others do before this change of what processors are told.
@@ -41,7 +42,11 @@ impl Faraway {
 }
 
 #[async_trait]
-impl CheckpointStore for Faraway {
+impl AroundCheckpoints for Faraway {
+    fn checkpoints(&self) -> &dyn CheckpointStore {
+        &*self.inner
+    }
+
     async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
         let others = if key.name.contains('@') { None } else { self.of_others() };
         if let Some(others) = others {
@@ -49,43 +54,14 @@ impl CheckpointStore for Faraway {
         }
         self.inner.claim(key, owner, ttl).await
     }
-
-    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
-        self.inner.release(key, epoch).await
-    }
-
-    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
-        self.inner.load(key).await
-    }
-
-    async fn save(
-        &self,
-        key: &CheckpointKey,
-        epoch: Epoch,
-        saved: Checkpoint,
-    ) -> Result<(), CheckpointError> {
-        self.inner.save(key, epoch, saved).await
-    }
-
-    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
-        self.inner.remove(key).await
-    }
-
-    async fn list(
-        &self,
-        after: Option<&CheckpointKey>,
-        limit: usize,
-    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
-        self.inner.list(after, limit).await
-    }
-
-    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
-        self.inner.adopt(record).await
-    }
 }
 
 #[async_trait]
-impl ReadModelStore for Faraway {
+impl AroundReadModels for Faraway {
+    fn read_models(&self) -> &dyn ReadModelStore {
+        &*self.inner
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
         let of_projection = commit.key.name.contains('@');
         if !of_projection && self.refuses.load(Ordering::Relaxed) {
@@ -102,14 +78,10 @@ impl ReadModelStore for Faraway {
         }
         Ok(())
     }
-
-    async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
-        self.inner.query_together(statements).await
-    }
 }
 
 /// A site without processors of its own, and ones over this database.
-async fn over(site: &Site, faraway: &Arc<Faraway>, options: ProcessorOptions) -> Processors {
+async fn over(site: &Site, faraway: &Arc<Around<Faraway>>, options: ProcessorOptions) -> Processors {
     site.processors.shutdown().await;
     let log = site.store.log();
     let processors = Processors::new(log, site.store.checkpoints(), Arc::new(SystemClock), "this-process")

@@ -10,9 +10,10 @@ use gesta::{
     Aggregate, Command, Context, Repository,
     repository::{ExecuteError, LoadError},
 };
+use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
-    AppendBatch, AppendError, EventStore, ExpectedVersion, ManualClock, MemoryStore, Metadata, NewEvent,
-    ReadStream, RecordedEvent, Tenant, Timestamp, Version,
+    AppendBatch, AppendError, EventStore, EventStream, ExpectedVersion, ManualClock, MemoryStore, Metadata,
+    NewEvent, ReadAll, ReadStream, RecordedEvent, Tenant, Timestamp, Version,
 };
 use uuid::Uuid;
 
@@ -30,7 +31,9 @@ fn command(payload: ConcertCommand) -> Command<ConcertCommand> {
     Command::new("1", payload)
 }
 
-async fn opened_concert(faults: impl IntoIterator<Item = Fault>) -> (Arc<Faulty>, Repository<Concert>) {
+async fn opened_concert(
+    faults: impl IntoIterator<Item = Fault>,
+) -> (Arc<Around<Faulty>>, Repository<Concert>) {
     let store = Arc::new(MemoryStore::new());
     Repository::<Concert>::new(store.clone()).execute(command(open(10))).await.expect("opens");
     let faulty = Faulty::over(store, faults);
@@ -197,35 +200,25 @@ struct Lagging {
 }
 
 impl Lagging {
-    fn new(log: &Arc<MemoryStore>, blind: usize) -> Arc<Self> {
-        Arc::new(Self { log: log.clone(), asked: false.into(), blind: blind.into() })
+    fn new(log: &Arc<MemoryStore>, blind: usize) -> Arc<Around<Self>> {
+        Arc::new(Around(Self { log: log.clone(), asked: false.into(), blind: blind.into() }))
     }
 }
 
-#[async_trait::async_trait]
-impl EventStore for Lagging {
-    async fn append(&self, batch: AppendBatch) -> Result<gesta_core::Appended, AppendError> {
-        self.log.append(batch).await
+impl AroundStore for Lagging {
+    fn store(&self) -> &dyn EventStore {
+        &*self.log
     }
-    fn read_stream(&self, read: ReadStream) -> gesta_core::EventStream {
+    fn read_stream(&self, read: ReadStream) -> EventStream {
         let first = !self.asked.swap(true, Ordering::SeqCst);
         self.log.read_stream(if first { read.up_to(Version::EMPTY) } else { read })
     }
-    fn read_all(&self, read: gesta_core::ReadAll) -> gesta_core::EventStream {
+    fn read_all(&self, read: ReadAll) -> EventStream {
         let less = |left: usize| left.checked_sub(1);
         match self.blind.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
             Ok(_) => self.log.read_all(read.limit(0)),
             Err(_) => self.log.read_all(read),
         }
-    }
-    async fn head(&self) -> Result<gesta_core::LogHead, gesta_core::ReadError> {
-        self.log.head().await
-    }
-    fn wakeups(&self) -> gesta_core::Wakeups {
-        self.log.wakeups()
-    }
-    fn capabilities(&self) -> gesta_core::Capabilities {
-        self.log.capabilities()
     }
 }
 

@@ -11,9 +11,10 @@ use std::{
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use gesta::{Command, Repository, repository::ExecuteError, snapshot::SnapshotPolicy};
+use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, EventStore, EventStream, LogHead, MemorySnapshots,
-    MemoryStore, ReadAll, ReadError, ReadStream, RecordedEvent, SnapshotStore, Wakeups,
+    AppendBatch, AppendError, Appended, EventStore, MemorySnapshots, MemoryStore, ReadStream, RecordedEvent,
+    SnapshotStore,
 };
 use gesta_file::{FileStore, Options};
 use tokio::{sync::Barrier, task::JoinSet};
@@ -28,14 +29,17 @@ async fn events(store: &dyn EventStore) -> Vec<RecordedEvent> {
 }
 
 /// Holds the first append of every writer back until all have read: so all decide on the same version.
-struct Crowd<S> {
-    store: Arc<S>,
+struct Crowd {
+    store: Arc<dyn EventStore>,
     appends: AtomicUsize,
     gate: Barrier,
 }
 
 #[async_trait]
-impl<S: EventStore> EventStore for Crowd<S> {
+impl AroundStore for Crowd {
+    fn store(&self) -> &dyn EventStore {
+        &*self.store
+    }
     async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
         // The very first opens the concert.
         let turn = self.appends.fetch_add(1, Ordering::SeqCst);
@@ -44,27 +48,12 @@ impl<S: EventStore> EventStore for Crowd<S> {
         }
         self.store.append(batch).await
     }
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.store.read_stream(read)
-    }
-    fn read_all(&self, read: ReadAll) -> EventStream {
-        self.store.read_all(read)
-    }
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.store.head().await
-    }
-    fn wakeups(&self) -> Wakeups {
-        self.store.wakeups()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
 }
 
 /// OR-40, OR-31: every writer sells its own seat; each has a repository of its own, as if in a process of its own.
-async fn two_hundred_writers<S: EventStore + 'static>(store: Arc<S>, snapshots: Arc<dyn SnapshotStore>) {
+async fn two_hundred_writers(store: Arc<dyn EventStore>, snapshots: Arc<dyn SnapshotStore>) {
     let gate = Barrier::new(WRITERS as usize);
-    let store = Arc::new(Crowd { store, appends: AtomicUsize::default(), gate });
+    let store = Arc::new(Around(Crowd { store, appends: AtomicUsize::default(), gate }));
     let policy = SnapshotPolicy { every: 20, ..SnapshotPolicy::default() };
     let repository = || Repository::<Concert>::new(store.clone()).with_snapshots(snapshots.clone(), policy);
     repository().execute(Command::new("1", open(WRITERS))).await.expect("opens");

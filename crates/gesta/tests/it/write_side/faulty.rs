@@ -10,9 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
+use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, EventStore, EventStream, ExpectedVersion, LogHead,
-    MemoryStore, NewEvent, ReadAll, ReadError, ReadStream, Wakeups,
+    AppendBatch, AppendError, Appended, EventStore, EventStream, ExpectedVersion, MemoryStore, NewEvent,
+    ReadAll, ReadStream,
 };
 
 /// What is wrong with an append.
@@ -40,16 +41,19 @@ pub(crate) struct Faulty {
 }
 
 impl Faulty {
-    pub(crate) fn over(store: Arc<MemoryStore>, faults: impl IntoIterator<Item = Fault>) -> Arc<Self> {
+    pub(crate) fn over(
+        store: Arc<MemoryStore>,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Arc<Around<Self>> {
         let faults = Mutex::new(faults.into_iter().collect());
-        Arc::new(Self {
+        Arc::new(Around(Self {
             store,
             faults,
             appends: AtomicUsize::default(),
             reads: AtomicUsize::default(),
             events_read: Arc::default(),
             look_ups: AtomicUsize::default(),
-        })
+        }))
     }
 
     /// How many events were read since it was asked last.
@@ -65,7 +69,11 @@ impl Faulty {
 }
 
 #[async_trait]
-impl EventStore for Faulty {
+impl AroundStore for Faulty {
+    fn store(&self) -> &dyn EventStore {
+        &*self.store
+    }
+
     async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
         self.appends.fetch_add(1, Ordering::SeqCst);
         let fault = self.faults.lock().expect("no holder panics").pop_front();
@@ -94,17 +102,5 @@ impl EventStore for Faulty {
     fn read_all(&self, read: ReadAll) -> EventStream {
         self.look_ups.fetch_add(1, Ordering::SeqCst);
         self.store.read_all(read)
-    }
-
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.store.head().await
-    }
-
-    fn wakeups(&self) -> Wakeups {
-        self.store.wakeups()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
     }
 }
