@@ -5,28 +5,17 @@ use std::{
     collections::BTreeSet,
     env,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{Method, Request},
-};
-use gesta::Processors;
-use gesta_core::{Clock, EventStore, SystemClock, Timestamp};
-use gesta_file::Options;
+use gesta_core::{Clock, SystemClock, Timestamp};
 use gesta_server::{Backend, Config};
-use http_body_util::BodyExt;
-use orders::{import::import, read_models};
+use orders::import::import;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 use crate::{
     database::{self, Database},
-    running::{id, new_order},
+    running::{Answer, Running, id, in_folder, life_of_a_customer, life_of_an_order, new_order},
 };
 
 /// Where the orders are kept.
@@ -42,9 +31,7 @@ impl Place {
 
     async fn backend(&self) -> Backend {
         match self {
-            Self::Folder(folder) => {
-                Backend::file(folder.path(), Options::default().without_sync()).await.expect("a folder")
-            }
+            Self::Folder(folder) => in_folder(folder).await,
             Self::Database(database) => {
                 let options = gesta_postgres::Options::default();
                 Backend::postgres(&database.url(), options).await.expect("a database")
@@ -53,60 +40,19 @@ impl Place {
     }
 }
 
-/// The application over one of them.
-struct App {
-    router: Router,
-    processors: Arc<Processors>,
-    store: Arc<dyn EventStore>,
-    _watch: orders::Watching,
-}
-
-impl App {
-    async fn over(place: &Place) -> Self {
-        let backend = place.backend().await;
-        let store = backend.store();
-        let app = orders::app(backend, Config::default()).await.expect("an application");
-        let router = app.server.service().await.expect("a service");
-        app.processors.start_all().await.expect("processors");
-        Self { router, processors: app.processors, store, _watch: app.watch }
-    }
-
-    /// Status and body as they come.
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, String) {
-        let request = Request::builder().method(method).uri(path).header("host", "127.0.0.1");
-        let request = request.header("content-type", "application/json");
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let asked = self.router.clone().oneshot(request.body(body).expect("a request")).await;
-        let (parts, body) = asked.expect("an answer").into_parts();
-        let bytes = body.collect().await.expect("a body").to_bytes();
-        (parts.status.as_u16(), String::from_utf8(bytes.to_vec()).expect("text"))
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        self.ask(Method::GET, path, None).await
-    }
-
-    /// Waits until every read model has seen everything.
-    async fn settle(&self) {
-        let head = self.store.head().await.expect("a head").position;
-        for name in read_models::NAMES {
-            self.processors.wait_for(name, head, Duration::from_secs(60)).await.expect("it catches up");
-        }
-    }
-
+impl Running {
     /// Every page of a list, and the orders and customers on them.
     async fn list(&self, question: &str, seen: &mut BTreeSet<(String, String)>) -> Vec<String> {
         let mut pages = Vec::new();
         loop {
             let page = pages.len() + 1;
-            let (status, body) =
+            let Answer { status, text, body: told, .. } =
                 self.get(&format!("/api/v1/orders?{question}&page={page}&page_size=100")).await;
-            assert_eq!(status, 200, "{body}");
-            let told: Value = serde_json::from_str(&body).expect("JSON");
+            assert_eq!(status, 200, "{text}");
+            pages.push(text);
             let text = |item: &Value, key: &str| item[key].as_str().expect("text").to_owned();
             let items = told["items"].as_array().expect("items");
             seen.extend(items.iter().map(|item| (text(item, "order_id"), text(item, "customer_id"))));
-            pages.push(body);
             if told["has_next"] == json!(false) {
                 return pages;
             }
@@ -130,9 +76,9 @@ impl App {
         for (order, _) in &seen {
             for question in [String::new(), "?version=1".into()] {
                 let path = format!("/api/v1/orders/{order}{question}");
-                let (status, body) = self.get(&path).await;
-                assert_eq!(status, 200, "{path}: {body}");
-                answers.push((path, body));
+                let Answer { status, text, .. } = self.get(&path).await;
+                assert_eq!(status, 200, "{path}: {text}");
+                answers.push((path, text));
             }
         }
         answers
@@ -154,7 +100,7 @@ async fn compare_imports(file: &Path, orders: usize) {
     for place in &Place::both().await {
         let report = import(file, async { Ok(place.backend().await) }).await.expect("is imported");
         told.push(report.to_string());
-        let app = App::over(place).await;
+        let app = Running::on(place.backend().await, Config::default()).await;
         app.settle().await;
         answers.push(app.answers().await);
         app.processors.shutdown().await;
@@ -183,48 +129,39 @@ async fn the_golden_run_gives_the_same_answers() {
     let began = SystemClock.now();
     let mut answers = Vec::new();
     for place in &Place::both().await {
-        let app = App::over(place).await;
+        let app = Running::on(place.backend().await, Config::default()).await;
         let mut said = Vec::new();
+        let said_of = |path: String, answer: Answer| (path, format!("{} {}", answer.status, answer.text));
         for (path, body) in golden_run() {
-            let (status, body) = app.ask(Method::POST, &path, Some(body)).await;
-            said.push((path, format!("{status} {body}")));
+            let answer = app.post(&path, body).await;
+            said.push(said_of(path, answer));
         }
         app.settle().await;
         said.extend(app.answers().await);
-        for (path, _) in golden_run() {
-            let (status, body) = app.get(&path).await;
-            said.push((path, format!("{status} {body}")));
-        }
         let customer = format!("/api/v1/customers/{}", id(7));
-        said.push((customer.clone(), app.get(&customer).await.1));
+        for path in golden_run().into_iter().map(|(path, _)| path).chain([customer]) {
+            let answer = app.get(&path).await;
+            said.push(said_of(path, answer));
+        }
         app.processors.shutdown().await;
         answers.push(said.into_iter().map(|(path, body)| (path, without_times(&body, began))).collect());
     }
     compare(answers.try_into().expect("two"), 20);
 }
 
-/// Two items, confirmed, shipped, delivered; an order that is given up; a customer with an address, raised to gold; and
-/// what the rules refuse.
+/// An order's life and a customer's, an order that is given up, and what the rules refuse.
 fn golden_run() -> Vec<(String, Value)> {
-    let order = |number: u128, command: &str| format!("/api/v1/orders/{}/{command}", id(number));
-    let customer = |command: &str| format!("/api/v1/customers/{}/{command}", id(7));
-    let address = json!({"street": "St James's Square", "city": "London", "state": "LND", "postal_code": "W1", "country": "GB"});
-    vec![
-        ("/api/v1/orders".into(), new_order(1, 7)),
-        (order(1, "confirm"), json!({})),
-        (order(1, "ship"), json!({"tracking_number": "TRACK-123-XYZ", "carrier": "DHL Express"})),
-        (order(1, "deliver"), json!({"signature": "Ada Lovelace"})),
-        (order(1, "cancel"), json!({"reason": "too late"})),
-        ("/api/v1/orders".into(), new_order(2, 7)),
-        (order(2, "cancel"), json!({"reason": "'); DROP TABLE orders; -- $1"})),
-        (
-            "/api/v1/customers".into(),
-            json!({"customer_id": id(7), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}),
-        ),
-        (customer("add-address"), json!({"address_id": id(1), "address": address, "set_as_default": true})),
-        (customer("upgrade-tier"), json!({"new_tier": "Gold"})),
-        (customer("upgrade-tier"), json!({"new_tier": "Bronze"})),
-    ]
+    let cancel = |number: u128, reason: &str| {
+        (format!("/api/v1/orders/{}/cancel", id(number)), json!({"reason": reason}))
+    };
+    let given_up = [("/api/v1/orders".into(), new_order(2, 7)), cancel(2, "'); DROP TABLE orders; -- $1")];
+    let downgrade = format!("/api/v1/customers/{}/upgrade-tier", id(7));
+    let mut run = life_of_an_order(1, 7);
+    run.push(cancel(1, "too late"));
+    run.extend(given_up);
+    run.extend(life_of_a_customer(7));
+    run.push((downgrade, json!({"new_tier": "Bronze"})));
+    run
 }
 
 /// The same with every time of the run itself, and every trace of it, told as such.

@@ -3,15 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::running::{Running, id};
-
-fn ada() -> Value {
-    json!({"customer_id": id(7), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"})
-}
-
-fn address() -> Value {
-    json!({"street": "St James's Square", "city": "London", "state": "LND", "postal_code": "W1", "country": "GB"})
-}
+use crate::running::{Running, ada, address, id};
 
 fn method(number: u128, is_default: bool) -> Value {
     let method =
@@ -36,7 +28,7 @@ async fn said(app: &Running, commands: &[(&str, Value)]) -> String {
 #[tokio::test]
 async fn every_command_has_its_route() {
     let app = Running::start().await;
-    let registered = app.post("/api/v1/customers", ada()).await;
+    let registered = app.post("/api/v1/customers", ada(7)).await;
     assert_eq!((registered.status, registered.header("etag")), (201, "\"1\""));
     assert_eq!(registered.body, json!({"customer_id": id(7), "version": 1}));
     let commands = [
@@ -84,7 +76,7 @@ async fn every_broken_rule_has_its_own_code() {
         ("email", "a@l"),
         ("email", "a@l"),
     ] {
-        let mut customer = ada();
+        let mut customer = ada(7);
         customer[key] = json!(value);
         let answer = app.post("/api/v1/customers", customer).await;
         registrations.push(if answer.status == 201 { "registered".to_owned() } else { answer.refusal() });
@@ -129,7 +121,7 @@ async fn every_broken_rule_has_its_own_code() {
 #[tokio::test]
 async fn a_version_that_does_not_hold_is_a_conflict() {
     let app = Running::start().await;
-    app.post("/api/v1/customers", ada()).await;
+    app.post("/api/v1/customers", ada(7)).await;
     let path = format!("/api/v1/customers/{}/suspend", id(7));
     let stale =
         app.send(Method::POST, &path, &[("if-match", "\"3\"")], Some(json!({"reason": "unpaid"}))).await;

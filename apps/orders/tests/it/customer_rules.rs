@@ -1,6 +1,6 @@
 //! Every rule of a customer (domains of the reference applications: customer).
 
-use gesta::{Event, Rejection};
+use gesta::Rejection;
 use orders::domain::customer::{
     Address, AddressAdded, Customer, CustomerCommand as Command, CustomerEvent, CustomerRegistered,
     CustomerRejection, CustomerStatus, CustomerTier, PaymentMethod, PaymentMethodAdded, PaymentMethodType,
@@ -8,7 +8,7 @@ use orders::domain::customer::{
 };
 use uuid::Uuid;
 
-use crate::decided::{ID, given, second, when};
+use crate::decided::{ID, given, second, stored, table, when};
 
 fn registered() -> CustomerEvent {
     CustomerEvent::Registered(CustomerRegistered {
@@ -94,17 +94,8 @@ fn every_command_in_every_status_comes_to_what_the_table_says() {
         [active.clone(), vec![suspended()]].concat(),
         [active, vec![deactivated()]].concat(),
     ];
-    let mut table = String::new();
-    for command in [vec![register("A", "L", "a@l")], all_but_register()].concat() {
-        let outcome = |events: &Vec<CustomerEvent>| match when(&given::<Customer>(events), &command) {
-            Ok(events) => events.iter().map(|event| event.kind().name).collect::<Vec<_>>().join("+"),
-            Err(refused) => refused.code().to_owned(),
-        };
-        let name = format!("{command:?}");
-        let name = name.split_whitespace().next().expect("a name");
-        table += &format!("{name:<20} {}\n", lives.each_ref().map(outcome).join(" | "));
-    }
-    insta::assert_snapshot!(table, @r"
+    let commands = [vec![register("A", "L", "a@l")], all_but_register()].concat();
+    insta::assert_snapshot!(table::<Customer>(&lives, &commands), @r"
     RegisterCustomer     CustomerRegistered | AlreadyExists | AlreadyExists | AlreadyExists
     UpdateProfile        NotInitialized | CustomerProfileUpdated | NotActive | NotActive
     ChangeEmail          NotInitialized | CustomerEmailChanged | NotActive | NotActive
@@ -276,11 +267,6 @@ fn events_are_stored_under_their_names_with_their_fields() {
             .unwrap_or_else(|refused| panic!("{command:?}: {refused}"));
         events.extend(more);
     }
-    let stored = events.iter().map(|event| {
-        let data = event.encode().expect("encodes");
-        format!("{} {} {}", event.kind().name, event.kind().schema_version, String::from_utf8_lossy(&data))
-    });
-    let stored: Vec<_> = stored.collect();
-    assert_eq!(stored.len(), 13, "every kind of event once");
-    insta::assert_snapshot!(stored.join("\n"));
+    assert_eq!(events.len(), 13, "every kind of event once");
+    insta::assert_snapshot!(stored(events));
 }

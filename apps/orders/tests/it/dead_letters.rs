@@ -1,27 +1,11 @@
 //! OR-36: what a read model cannot take is listed, counted, replayed and given up over HTTP.
 
-use std::time::Duration;
-
-use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
+use gesta_core::NewEvent;
 use serde_json::{Value, json};
 
 use crate::running::{Running, id};
 
 const LETTERS: &str = "/api/v1/processors/order-read-model/dead-letters";
-
-/// Asks until the answer is as it should be.
-async fn until(app: &Running, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let asked = async {
-        loop {
-            let answer = app.get(path).await;
-            if is_so(&answer.body) {
-                return answer.body;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap_or_else(|_| panic!("{path}: in vain"))
-}
 
 #[tokio::test]
 async fn an_order_with_an_event_of_a_newer_release_stands_still_until_it_is_given_up() {
@@ -33,16 +17,15 @@ async fn an_order_with_an_event_of_a_newer_release_stands_still_until_it_is_give
         "OrderCancelled",
         &json!({"cancelled_at": "2026-01-31T08:30:00Z", "reason": "too late"}),
     );
-    let stream: gesta_core::StreamId = format!("order-{}", id(1)).parse().expect("a stream");
+    let stream = format!("order-{}", id(1));
     for event in [newer, other.expect("JSON")] {
-        let batch = AppendBatch::to(stream.clone(), ExpectedVersion::Any, [event]);
-        app.store.append(batch).await.expect("appended");
+        app.append(&stream, event).await;
     }
     app.place(2, 7).await;
     let held = |body: &Value| body["dead_letters"][0]["held"] == 1;
-    let letters = until(&app, LETTERS, held).await;
+    let letters = app.until(LETTERS, held).await;
     let letter = &letters["dead_letters"][0];
-    assert_eq!(letter["stream_id"], json!(stream.to_string()));
+    assert_eq!(letter["stream_id"], json!(stream));
     assert_eq!((&letter["version"], &letter["event_type"]), (&json!(2), &json!("OrderConfirmed")));
     assert_eq!((letter.get("event"), letter.get("tenant")), (None, None), "its content stays where it is");
     assert!(letter["reason"].as_str().is_some_and(|reason| reason.contains("position")), "{letter}");
@@ -56,16 +39,16 @@ async fn an_order_with_an_event_of_a_newer_release_stands_still_until_it_is_give
     let shown = app.get("/api/v1/processors/order-read-model").await.body;
     assert_eq!((&shown["dead_letters"], &shown["state"]), (&json!(1), &json!("running")));
     let is_now = |status: &'static str| move |body: &Value| body["status"] == status;
-    until(&app, &path, is_now("Created")).await;
+    app.until(&path, is_now("Created")).await;
 
     // It fails again, and is given up then.
     let ids = json!({"event_ids": [letter["event_id"]]});
     assert_eq!(app.post(&format!("{LETTERS}/replay"), ids).await.body, json!({"count": 1}));
-    until(&app, LETTERS, |body| body["dead_letters"][0]["attempts"] == 2).await;
+    app.until(LETTERS, |body| body["dead_letters"][0]["attempts"] == 2).await;
     let refused = app.post(&format!("{LETTERS}/discard"), json!({"all": true})).await;
     assert!(refused.refusal().starts_with("422 invalid_field"), "{refused:?}");
     let why = json!({"all": true, "reason": "written by mistake"});
     assert_eq!(app.post(&format!("{LETTERS}/discard"), why).await.body, json!({"count": 1}));
-    until(&app, LETTERS, |body| body["dead_letters"] == json!([])).await;
-    until(&app, &path, is_now("Cancelled")).await;
+    app.until(LETTERS, |body| body["dead_letters"] == json!([])).await;
+    app.until(&path, is_now("Cancelled")).await;
 }

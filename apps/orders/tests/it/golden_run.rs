@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::running::id;
+use crate::running::{id, life_of_a_customer, life_of_an_order};
 
 /// The binary, serving on free ports. Killed when dropped.
 struct Binary {
@@ -79,40 +79,12 @@ fn ask(address: &str, method: &str, path: &str, headers: &[&str], body: Option<V
     (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
 }
 
-/// Two items, confirmed, shipped, delivered; a customer with an address, raised to gold.
 fn golden_run(app: &Binary) {
-    let order = json!({
-        "order_id": id(1),
-        "customer_id": id(7),
-        "items": [{"product_id": id(1), "quantity": 2}, {"product_id": id(2), "quantity": 1}],
-    });
-    let orders = format!("/api/v1/orders/{}", id(1));
-    let steps = [
-        ("/api/v1/orders".to_owned(), order),
-        (format!("{orders}/confirm"), json!({})),
-        (format!("{orders}/ship"), json!({"tracking_number": "TRACK-123-XYZ", "carrier": "DHL Express"})),
-        (format!("{orders}/deliver"), json!({"signature": "Ada Lovelace"})),
-    ];
-    for (version, (path, body)) in (1..).zip(steps) {
-        let (status, reply) = app.ask("POST", &path, Some(body));
-        assert_eq!((status / 100, &reply["version"]), (2, &json!(version)), "{path}: {reply}");
-    }
-    let customers = format!("/api/v1/customers/{}", id(7));
-    let address = json!({"street": "St James's Square", "city": "London", "state": "LND", "postal_code": "W1", "country": "GB"});
-    let steps = [
-        (
-            "/api/v1/customers".to_owned(),
-            json!({"customer_id": id(7), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"}),
-        ),
-        (
-            format!("{customers}/add-address"),
-            json!({"address_id": id(1), "address": address, "set_as_default": true}),
-        ),
-        (format!("{customers}/upgrade-tier"), json!({"new_tier": "Gold"})),
-    ];
-    for (version, (path, body)) in (1..).zip(steps) {
-        let (status, reply) = app.ask("POST", &path, Some(body));
-        assert_eq!((status / 100, &reply["version"]), (2, &json!(version)), "{path}: {reply}");
+    for life in [life_of_an_order(1, 7), life_of_a_customer(7)] {
+        for (version, (path, body)) in (1..).zip(life) {
+            let (status, reply) = app.ask("POST", &path, Some(body));
+            assert_eq!((status / 100, &reply["version"]), (2, &json!(version)), "{path}: {reply}");
+        }
     }
 }
 

@@ -1,14 +1,10 @@
 //! Orders over HTTP: replies, refusals with the rule's own code, conditions, retries.
 
 use axum::http::Method;
-use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
+use gesta_core::NewEvent;
 use serde_json::{Value, json};
 
-use crate::running::{Running, id, new_order};
-
-fn parcel() -> Value {
-    json!({"tracking_number": "TRACK-123-XYZ", "carrier": "DHL Express"})
-}
+use crate::running::{Running, ada, id, new_order, parcel};
 
 #[tokio::test]
 async fn an_order_goes_its_way_and_every_reply_names_version_and_status() {
@@ -189,7 +185,6 @@ async fn the_same_key_with_another_id_makes_no_second_order() {
     assert_eq!((second.status, &second.body["code"]), (422, &json!("idempotency_key_reused")), "{second:?}");
     assert_eq!(place(1).await.body, first.body, "the first result");
 
-    let ada = |customer| json!({"customer_id": id(customer), "email": "ada@example.org", "first_name": "Ada", "last_name": "L"});
     let register = |customer| app.send(Method::POST, "/api/v1/customers", &key, Some(ada(customer)));
     assert_eq!(
         (register(8).await.status, register(9).await.status),
@@ -257,11 +252,8 @@ async fn a_page_of_large_events_is_refused_and_a_smaller_one_is_shown() {
     let app = Running::start().await;
     let path = app.place(1, 7).await;
     let data = json!({"confirmed_at": "x".repeat(1_000_000)}).to_string();
-    let stream: gesta_core::StreamId = format!("order-{}", id(1)).parse().unwrap();
     for _ in 0..9 {
-        let large = NewEvent::new("OrderNoted", data.clone());
-        let batch = AppendBatch::to(stream.clone(), ExpectedVersion::Any, [large]);
-        app.store.append(batch).await.expect("appended");
+        app.append(&format!("order-{}", id(1)), NewEvent::new("OrderNoted", data.clone())).await;
     }
     let whole = app.get(&format!("{path}/events")).await;
     assert_eq!(whole.status, 400, "{}", whole.body["detail"]);

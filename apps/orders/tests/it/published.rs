@@ -1,17 +1,14 @@
 //! What is published as an interface: the OpenAPI document and the names of the metrics.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use axum::http::Method;
-use gesta_core::{
-    AppendBatch, AppendError, Appended, Capabilities, EventStore, EventStream, ExpectedVersion, LogHead,
-    NewEvent, ReadAll, ReadError, ReadStream, Wakeups,
-};
-use gesta_server::{Backend, Config};
-use serde_json::json;
+use gesta_conformance::around::{Around, AroundStore};
+use gesta_core::{AppendBatch, AppendError, Appended, EventStore, NewEvent};
+use gesta_server::Config;
+use serde_json::{Value, json};
 
-use crate::running::{Running, id, new_order};
+use crate::running::{Running, ada, id, in_folder, new_order};
 
 /// `apps/orders/openapi.json` is what `orders openapi` prints; write it anew after a change of routes and review it.
 #[test]
@@ -42,28 +39,19 @@ async fn the_served_document_has_the_routes_of_the_application_and_of_gesta() {
 }
 
 /// The lines of `/metrics` of one name, labels included.
-async fn lines(app: &Running, name: &str) -> Vec<String> {
-    let text = app.get("/metrics").await.body;
-    let text = text.as_str().expect("text").to_owned();
+fn lines(metrics: &Value, name: &str) -> Vec<String> {
     let named = |line: &&str| line.split(['{', ' ']).next() == Some(name);
-    text.lines().filter(named).map(str::to_owned).collect()
+    metrics.as_str().expect("text").lines().filter(named).map(str::to_owned).collect()
 }
 
-/// Looks again and again until a metric has a line with these labels and a value above zero.
+/// The line of a metric with these labels, once its value is above zero.
 async fn until_moved(app: &Running, name: &str, labels: &[&str]) -> String {
-    let mut last = Vec::new();
-    for _ in 0..400 {
-        last = lines(app, name).await;
-        let moved = |line: &&String| {
-            let value: f64 = line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0.0);
-            value > 0.0 && labels.iter().all(|label| line.contains(label))
-        };
-        if let Some(line) = last.iter().find(moved) {
-            return line.clone();
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{name} {labels:?} did not move: {last:#?}");
+    let moved = |line: &String| {
+        let value: f64 = line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap_or(0.0);
+        value > 0.0 && labels.iter().all(|label| line.contains(label))
+    };
+    let metrics = app.until("/metrics", |metrics| lines(metrics, name).iter().any(moved)).await;
+    lines(&metrics, name).into_iter().find(moved).expect("it has moved")
 }
 
 /// OR-38, OR-49: each series that has a cause without a broker moves.
@@ -88,8 +76,7 @@ async fn every_named_series_moves() {
 
     // An event that cannot be projected fails, is tried again one by one, is left out, and counts as a dead letter.
     let newer = NewEvent { schema_version: 9, ..NewEvent::new("OrderConfirmed", "{}") };
-    let stream = format!("order-{}", id(1)).parse().expect("a stream");
-    app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [newer])).await.expect("appended");
+    app.append(&format!("order-{}", id(1)), newer).await;
     until_moved(
         &app,
         "cdc_events_failed_total",
@@ -107,10 +94,7 @@ async fn every_named_series_moves() {
 #[tokio::test]
 async fn versions_of_aggregates_and_their_snapshots_are_measured() {
     let app = Running::start().await;
-    let customer = json!({
-        "customer_id": id(7), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace",
-    });
-    let answer = app.post("/api/v1/customers", customer).await;
+    let answer = app.post("/api/v1/customers", ada(7)).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let path = format!("/api/v1/customers/{}/change-email", id(7));
     for at in 1..=101 {
@@ -121,35 +105,23 @@ async fn versions_of_aggregates_and_their_snapshots_are_measured() {
     until_moved(&app, "gesta_snapshots_used_total", category).await;
     let count = until_moved(&app, "gesta_aggregate_version_count", category).await;
     assert!(count.ends_with(" 102"), "{count}");
-    let buckets = lines(&app, "gesta_aggregate_version_bucket").await;
+    let buckets = lines(&app.get("/metrics").await.body, "gesta_aggregate_version_bucket");
     let up_to = |bound: &str| buckets.iter().find(|line| line.contains(bound)).cloned().expect("a bucket");
     assert!(up_to("le=\"100\"").ends_with(" 101"), "{buckets:#?}");
     assert!(up_to("le=\"500\"").ends_with(" 102"), "{buckets:#?}");
-    assert_eq!(lines(&app, "gesta_snapshots_failed_total").await, Vec::<String>::new());
+    assert_eq!(lines(&app.get("/metrics").await.body, "gesta_snapshots_failed_total"), Vec::<String>::new());
 }
 
 /// A store that never says what became of an append.
 struct Mute(Arc<dyn EventStore>);
 
 #[async_trait]
-impl EventStore for Mute {
+impl AroundStore for Mute {
+    fn store(&self) -> &dyn EventStore {
+        &*self.0
+    }
     async fn append(&self, _: AppendBatch) -> Result<Appended, AppendError> {
         Err(AppendError::Unknown { reason: "no answer came".into() })
-    }
-    fn read_stream(&self, read: ReadStream) -> EventStream {
-        self.0.read_stream(read)
-    }
-    fn read_all(&self, read: ReadAll) -> EventStream {
-        self.0.read_all(read)
-    }
-    async fn head(&self) -> Result<LogHead, ReadError> {
-        self.0.head().await
-    }
-    fn wakeups(&self) -> Wakeups {
-        self.0.wakeups()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
     }
 }
 
@@ -157,8 +129,8 @@ impl EventStore for Mute {
 #[tokio::test]
 async fn a_command_that_no_retry_helps_is_a_retry_that_failed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mute = |backend: Backend| backend.with_store(|store| Arc::new(Mute(store)));
-    let app = Running::on(folder, Config::default(), mute).await;
+    let backend = in_folder(&folder).await.with_store(|store| Arc::new(Around(Mute(store))));
+    let app = Running::on(backend, Config::default()).await;
     let answer = app.post("/api/v1/orders", new_order(1, 7)).await;
     assert!(answer.refusal().starts_with("503 outcome_unknown"), "{answer:?}");
     let line = until_moved(&app, "retry_failure_total", &["operation=\"order\""]).await;
@@ -172,11 +144,10 @@ async fn only_what_a_processor_recorded_is_a_dead_letter() {
     let app = Running::start().await;
     for stream in ["forged-1", "$processor-another"] {
         let record = NewEvent::new("gesta.processor.parked", r#"{"event_type":"Whatever"}"#);
-        let stream = stream.parse().expect("a stream");
-        app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [record])).await.expect("appended");
+        app.append(stream, record).await;
     }
     until_moved(&app, "dlq_messages_by_event_type", &["event_type=\"other\""]).await;
-    assert_eq!(lines(&app, "dlq_messages_total").await, ["dlq_messages_total 1"]);
+    assert_eq!(lines(&app.get("/metrics").await.body, "dlq_messages_total"), ["dlq_messages_total 1"]);
 }
 
 /// The buckets are part of the metric's name.
@@ -185,8 +156,8 @@ async fn the_histogram_has_the_published_buckets() {
     let app = Running::start().await;
     app.place(1, 7).await;
     until_moved(&app, "cdc_processing_duration_seconds_count", &[]).await;
-    let bounds: BTreeSet<String> = lines(&app, "cdc_processing_duration_seconds_bucket")
-        .await
+    let metrics = app.get("/metrics").await.body;
+    let bounds: BTreeSet<String> = lines(&metrics, "cdc_processing_duration_seconds_bucket")
         .iter()
         .filter_map(|line| Some(line.split_once("le=\"")?.1.split_once('"')?.0.to_owned()))
         .collect();
@@ -197,7 +168,7 @@ async fn the_histogram_has_the_published_buckets() {
 #[tokio::test]
 async fn health_names_the_application_and_its_parts() {
     let app = Running::start().await;
-    let health = app.send(Method::GET, "/health", &[], None).await;
+    let health = app.get("/health").await;
     assert_eq!((health.status, &health.body["service"]), (200, &json!("orders")), "{health:?}");
     assert!(health.body["checks"]["processors"].is_string() && health.body["checks"]["store"].is_string());
 }

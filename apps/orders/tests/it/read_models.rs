@@ -1,21 +1,10 @@
 //! The read models: what they answer, what they do when something is wrong, and that each is rebuilt alone.
 
-use std::time::Duration;
-
-use axum::http::Method;
-use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
+use gesta_core::NewEvent;
 use orders::read_models;
 use serde_json::{Value, json};
 
-use crate::running::{Answer, Running, id};
-
-/// Waits until every read model has seen everything.
-async fn settle(app: &Running) {
-    let head = app.store.head().await.expect("a head").position;
-    for name in read_models::NAMES {
-        app.processors.wait_for(name, head, Duration::from_secs(20)).await.expect("it catches up");
-    }
-}
+use crate::running::{Answer, Running, id, parcel};
 
 fn listed(answer: &Answer) -> Vec<(String, String)> {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -33,9 +22,9 @@ async fn four_orders(app: &Running) {
     for order in [2, 3] {
         app.does(&path(order, "confirm"), json!({})).await;
     }
-    app.does(&path(3, "ship"), json!({"tracking_number": "T", "carrier": "C"})).await;
+    app.does(&path(3, "ship"), parcel()).await;
     app.does(&path(4, "cancel"), json!({"reason": "too late"})).await;
-    settle(app).await;
+    app.settle().await;
 }
 
 #[tokio::test]
@@ -93,7 +82,7 @@ async fn a_read_model_that_stands_still_says_so_to_who_must_see_more() {
     four_orders(&app).await;
     let processor = "/api/v1/processors/orders-by-status";
     app.does(&format!("{processor}/pause"), json!({})).await;
-    until(&app, "orders-by-status", |processor| processor["state"] == json!("paused")).await;
+    app.until(processor, |processor| processor["state"] == json!("paused")).await;
     let path = app.place(5, 9).await;
     let position = app.does(&format!("{path}/confirm"), json!({})).await.header("gesta-position").to_owned();
     let question = format!("/api/v1/orders?status=Confirmed&after_position={position}");
@@ -120,35 +109,21 @@ async fn each_read_model_is_rebuilt_alone_while_the_others_answer() {
     }
     for name in read_models::NAMES {
         let short = name.strip_suffix("-projection").expect("the ending");
-        let begun = app.post(&format!("/api/v1/processors/{short}/rebuild"), json!({})).await;
-        assert_eq!(begun.status, 200, "{begun:?}");
-        until(&app, short, |processor| processor["generation"] == json!(2) && processor["rebuild"].is_null())
-            .await;
+        let processor = format!("/api/v1/processors/{short}");
+        app.does(&format!("{processor}/rebuild"), json!({})).await;
+        let rebuilt = |processor: &Value| processor["generation"] == 2 && processor["rebuild"].is_null();
+        app.until(&processor, rebuilt).await;
         for (question, answer) in questions.iter().zip(&before) {
             assert_eq!(app.get(question).await.body, *answer, "{question} after {name}");
         }
     }
 }
 
-/// Looks again and again until a processor is as wanted.
-async fn until(app: &Running, name: &str, wanted: impl Fn(&Value) -> bool) {
-    for _ in 0..400 {
-        let shown = app.get(&format!("/api/v1/processors/{name}")).await;
-        if wanted(&shown.body) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{name} is not as wanted: {:?}", app.get(&format!("/api/v1/processors/{name}")).await);
-}
-
 #[tokio::test]
 async fn a_dropped_table_is_named_and_says_rebuild_and_a_rebuild_mends_it() {
     let app = Running::start().await;
     four_orders(&app).await;
-    let state = rusqlite::Connection::open(app.folder().join("state.db")).expect("the database");
-    state.busy_timeout(Duration::from_secs(5)).expect("a timeout");
-    state.execute_batch("DROP TABLE orders_by_customer__1").expect("the table is there");
+    app.state().execute_batch("DROP TABLE orders_by_customer__1").expect("the table is there");
     let question = format!("/api/v1/orders?customer_id={}", id(7));
     let gone = app.get(&question).await;
     assert_eq!((gone.status, &gone.body["code"]), (503, &json!("ReadModelUnavailable")), "{gone:?}");
@@ -158,9 +133,10 @@ async fn a_dropped_table_is_named_and_says_rebuild_and_a_rebuild_mends_it() {
 
     let path = app.place(5, 9).await;
     assert_eq!(app.get(&path).await.status, 200, "and go on");
-    app.post("/api/v1/processors/orders-by-customer/rebuild", json!({})).await;
-    until(&app, "orders-by-customer", |processor| processor["generation"] == json!(2)).await;
-    settle(&app).await;
+    let processor = "/api/v1/processors/orders-by-customer";
+    app.does(&format!("{processor}/rebuild"), json!({})).await;
+    app.until(processor, |processor| processor["generation"] == 2).await;
+    app.settle().await;
     assert_eq!(listed(&app.get(&question).await).len(), 3);
 }
 
@@ -173,11 +149,8 @@ async fn an_event_that_no_upcaster_understands_stops_its_order_and_no_other() {
         schema_version: 9,
         ..NewEvent::new("OrderConfirmed", r#"{"confirmed_at":"2031-01-01T00:00:00Z"}"#)
     };
-    let stream = format!("order-{}", id(1)).parse().expect("a stream");
-    app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [newer])).await.expect("appended");
-    let stray = NewEvent::new("OrderTeleported", "{}");
-    let stream = format!("order-{}", id(2)).parse().expect("a stream");
-    app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [stray])).await.expect("appended");
+    app.append(&format!("order-{}", id(1)), newer).await;
+    app.append(&format!("order-{}", id(2)), NewEvent::new("OrderTeleported", "{}")).await;
 
     let refused = app.post(&format!("{path}/confirm"), json!({})).await;
     assert_eq!((refused.status, &refused.body["code"]), (500, &json!("event_not_understood")));
@@ -196,7 +169,7 @@ async fn an_event_that_no_upcaster_understands_stops_its_order_and_no_other() {
 
     let other = app.place(3, 7).await;
     app.does(&format!("{other}/confirm"), json!({})).await;
-    settle(&app).await;
+    app.settle().await;
     let list = app.get(&format!("/api/v1/orders?customer_id={}", id(7))).await;
     assert_eq!(listed(&list)[0], (id(3), "Confirmed".to_owned()), "the read models go on");
 }
@@ -208,12 +181,10 @@ async fn events_in_streams_of_no_order_are_left_out_and_the_lists_answer() {
     app.place(0xab, 7).await;
     let fields = json!({"customer_id": id(7), "items": [], "created_at": "2026-01-01T00:00:00Z"}).to_string();
     for stream in ["order-foo".to_owned(), format!("order-{}", id(0xcd).to_uppercase())] {
-        let raw = NewEvent::new("OrderCreated", fields.clone());
-        let stream = stream.parse().expect("a stream");
-        app.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [raw])).await.expect("appended");
+        app.append(&stream, NewEvent::new("OrderCreated", fields.clone())).await;
     }
     let last = app.place(2, 7).await;
-    settle(&app).await;
+    app.settle().await;
     let of = |order: u128| (id(order), "Created".to_owned());
     for question in [format!("/api/v1/orders?customer_id={}", id(7)), "/api/v1/orders?status=Created".into()]
     {
@@ -226,7 +197,7 @@ async fn events_in_streams_of_no_order_are_left_out_and_the_lists_answer() {
 async fn what_a_processor_says_of_itself_is_there() {
     let app = Running::start().await;
     four_orders(&app).await;
-    let shown = app.send(Method::GET, "/api/v1/processors/order-read-model", &[], None).await.body;
+    let shown = app.get("/api/v1/processors/order-read-model").await.body;
     assert_eq!(shown["name"], json!("order-read-model-projection"));
     assert_eq!((&shown["processed"], &shown["lag_events"]), (&json!(8), &json!(0)), "{shown}");
     for key in ["last_event_id", "last_processed_at", "position"] {

@@ -1,6 +1,6 @@
 //! The application in this process, asked over its routes.
 
-use std::{path::Path, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -8,20 +8,22 @@ use axum::{
     http::{HeaderMap, Method, Request},
 };
 use gesta::Processors;
-use gesta_core::EventStore;
+use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent};
 use gesta_file::Options;
 use gesta_server::{Backend, Config};
 use http_body_util::BodyExt;
+use orders::read_models;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-/// The application in this process, with a data folder of its own.
+/// The application in this process.
 pub(crate) struct Running {
     pub(crate) router: Router,
     pub(crate) processors: Arc<Processors>,
     pub(crate) store: Arc<dyn EventStore>,
-    folder: TempDir,
+    folder: Option<TempDir>,
     _watch: orders::Watching,
 }
 
@@ -30,10 +32,18 @@ pub(crate) struct Running {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// To the letter.
+    pub(crate) text: String,
     pub(crate) body: Value,
 }
 
+/// A store in a folder.
+pub(crate) async fn in_folder(folder: &TempDir) -> Backend {
+    Backend::file(folder.path(), Options::default().without_sync()).await.expect("a store")
+}
+
 impl Running {
+    /// The application with a data folder of its own.
     pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
     }
@@ -44,22 +54,51 @@ impl Running {
 
     /// The application over the data that is in a folder.
     pub(crate) async fn over(folder: TempDir, config: Config) -> Self {
-        Self::on(folder, config, |backend| backend).await
+        let running = Self::on(in_folder(&folder).await, config).await;
+        Self { folder: Some(folder), ..running }
     }
 
-    /// The same with something about the store changed.
-    pub(crate) async fn on(folder: TempDir, config: Config, change: impl FnOnce(Backend) -> Backend) -> Self {
-        let backend = Backend::file(folder.path(), Options::default().without_sync()).await.expect("a store");
-        let backend = change(backend);
+    /// The application over a store that somebody else keeps.
+    pub(crate) async fn on(backend: Backend, config: Config) -> Self {
         let store = backend.store();
         let app = orders::app(backend, config).await.expect("an application");
         let router = app.server.service().await.expect("a service");
         app.processors.start_all().await.expect("processors");
-        Self { router, processors: app.processors, store, folder, _watch: app.watch }
+        Self { router, processors: app.processors, store, folder: None, _watch: app.watch }
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// What read models are kept in.
+    pub(crate) fn state(&self) -> Connection {
+        let folder = self.folder.as_ref().expect("a folder of its own");
+        let state = Connection::open(folder.path().join("state.db")).expect("the database");
+        state.busy_timeout(Duration::from_secs(5)).expect("a timeout");
+        state
+    }
+
+    /// Appends what no command would.
+    pub(crate) async fn append(&self, stream: &str, event: NewEvent) {
+        let stream = stream.parse().expect("a stream");
+        self.store.append(AppendBatch::to(stream, ExpectedVersion::Any, [event])).await.expect("appended");
+    }
+
+    /// Waits until every read model has seen everything.
+    pub(crate) async fn settle(&self) {
+        let head = self.store.head().await.expect("a head").position;
+        for name in read_models::NAMES {
+            self.processors.wait_for(name, head, Duration::from_secs(60)).await.expect("it catches up");
+        }
+    }
+
+    /// Asks again and again until the answer is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..800 {
+            let body = self.get(path).await.body;
+            if wanted(&body) {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{path} is not as wanted: {:?}", self.get(path).await);
     }
 
     pub(crate) async fn send(
@@ -81,9 +120,9 @@ impl Running {
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
-        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| text());
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
+        Answer { status: parts.status.as_u16(), headers: parts.headers, text, body }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -139,4 +178,38 @@ pub(crate) fn new_order(order: u128, customer: u128) -> Value {
         "customer_id": id(customer),
         "items": [{"product_id": id(1), "quantity": 2}, {"product_id": id(2), "quantity": 1}],
     })
+}
+
+pub(crate) fn parcel() -> Value {
+    json!({"tracking_number": "TRACK-123-XYZ", "carrier": "DHL Express"})
+}
+
+pub(crate) fn ada(customer: u128) -> Value {
+    json!({"customer_id": id(customer), "email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"})
+}
+
+pub(crate) fn address() -> Value {
+    json!({"street": "St James's Square", "city": "London", "state": "LND", "postal_code": "W1", "country": "GB"})
+}
+
+/// The golden run of an order: two items, confirmed, shipped, delivered.
+pub(crate) fn life_of_an_order(order: u128, customer: u128) -> Vec<(String, Value)> {
+    let path = |command: &str| format!("/api/v1/orders/{}/{command}", id(order));
+    vec![
+        ("/api/v1/orders".into(), new_order(order, customer)),
+        (path("confirm"), json!({})),
+        (path("ship"), parcel()),
+        (path("deliver"), json!({"signature": "Ada Lovelace"})),
+    ]
+}
+
+/// The golden run of a customer: registered, with an address, raised to gold.
+pub(crate) fn life_of_a_customer(customer: u128) -> Vec<(String, Value)> {
+    let path = |command: &str| format!("/api/v1/customers/{}/{command}", id(customer));
+    let address = json!({"address_id": id(1), "address": address(), "set_as_default": true});
+    vec![
+        ("/api/v1/customers".into(), ada(customer)),
+        (path("add-address"), address),
+        (path("upgrade-tier"), json!({"new_tier": "Gold"})),
+    ]
 }

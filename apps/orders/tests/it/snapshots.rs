@@ -14,7 +14,7 @@ async fn an_order_of_many_changes_has_snapshots_and_goes_on_from_them() {
         let answer = app.put(&format!("{path}/items"), items).await;
         assert_eq!((answer.status, &answer.body["version"]), (200, &json!(quantity)));
     }
-    let state = rusqlite::Connection::open(app.folder().join("state.db")).expect("the database");
+    let state = app.state();
     let kept = || -> Vec<i64> {
         let mut query =
             state.prepare("SELECT version FROM snapshots ORDER BY version").expect("a table of snapshots");
