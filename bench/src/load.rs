@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinSet,
 };
 
 use crate::wire::Wire;
@@ -57,6 +58,14 @@ pub(crate) struct Latency {
     pub(crate) max: f64,
 }
 
+impl Figure {
+    fn of(connections: usize, latencies: &Histogram<u64>, measured: Duration) -> Self {
+        let requests = latencies.len();
+        let per_second = requests as f64 / measured.as_secs_f64();
+        Self { connections, requests, per_second, latency: Latency::of(latencies) }
+    }
+}
+
 impl Latency {
     /// From a histogram in microseconds.
     pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
@@ -68,6 +77,30 @@ impl Latency {
 /// Latencies from a microsecond to a minute with three digits.
 pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are legal")
+}
+
+/// What tasks that measure have measured, all of it; the first that failed otherwise.
+pub(crate) async fn together(
+    mut tasks: JoinSet<Result<Histogram<u64>, String>>,
+) -> Result<Histogram<u64>, String> {
+    let mut all = histogram();
+    while let Some(done) = tasks.join_next().await {
+        all.add(done.map_err(|cause| cause.to_string())??).map_err(|cause| cause.to_string())?;
+    }
+    Ok(all)
+}
+
+/// Opens so many connections, each with a wire of its own.
+async fn open<W: Wire>(
+    address: SocketAddr,
+    connections: usize,
+    wire: impl Fn(u64) -> W,
+) -> Result<Vec<Talk<W>>, String> {
+    let mut talks = Vec::with_capacity(connections);
+    for number in 0..connections {
+        talks.push(Talk::open(address, wire(number as u64 + 1)).await?);
+    }
+    Ok(talks)
 }
 
 /// A connection and what it says.

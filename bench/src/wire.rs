@@ -7,7 +7,7 @@ mod http;
 mod resp;
 mod workload;
 
-pub(crate) use http::{Http, Route, get, whole_reply};
+pub(crate) use http::{Http, Route, get, post, whole_reply};
 pub(crate) use resp::Resp;
 pub(crate) use workload::Workload;
 

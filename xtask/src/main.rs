@@ -7,8 +7,8 @@ mod gate;
 mod openapi;
 mod pages;
 mod process;
+mod programs;
 mod servers;
-
 mod tidy;
 
 /// Why a chore failed, in words for whoever ran it.

@@ -7,7 +7,7 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::{Outcome, gate::Counts, process};
+use crate::{Outcome, gate::Counts, process, programs::Build};
 
 mod block;
 mod session;
@@ -32,15 +32,7 @@ pub(crate) fn step(counts: &mut Counts) -> Outcome {
 }
 
 fn pages(names: &[&str], counts: &mut Counts) -> Outcome {
-    process::run(process::cargo().args([
-        "build",
-        "--locked",
-        "--package",
-        "gesta-cli",
-        "--package",
-        "orders",
-    ]))?;
-    process::run(process::cargo().args(["build", "--locked", "--package", "gesta-client", "--examples"]))?;
+    Build::default().targets(&["--bin", "gesta", "--bin", "orders", "--examples"])?;
     let mut failures = Vec::new();
     for name in names {
         match page(name, counts) {
@@ -58,20 +50,18 @@ fn page(name: &str, counts: &mut Counts) -> Result<usize, String> {
     let text = fs::read_to_string(process::root().join(name)).map_err(|cause| cause.to_string())?;
     let blocks = block::read(&text);
     let mut session = Session::new(&folder(name))?;
-    let mut commands = 0;
-    for block in &blocks {
-        let done = match block {
-            Block::Serve { script, .. } => session.serve(script),
-            Block::Run { script, shows, .. } => session.run(script).and_then(|printed| shows.check(&printed)),
-        };
-        done.map_err(|reason| format!("line {}: {reason}", block.line()))?;
-        counts.passed += 1;
-        commands += 1;
-    }
-    if commands == 0 {
+    if blocks.is_empty() {
         return Err("no command to run: mark blocks as `sh run`".into());
     }
-    Ok(commands)
+    for Block { line, script, shows } in &blocks {
+        let done = match shows {
+            None => session.serve(script),
+            Some(shows) => session.run(script).and_then(|printed| shows.check(&printed)),
+        };
+        done.map_err(|reason| format!("line {line}: {reason}"))?;
+        counts.passed += 1;
+    }
+    Ok(blocks.len())
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -3,8 +3,11 @@
 use std::{
     env,
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::Outcome;
@@ -58,6 +61,42 @@ pub(crate) fn read(command: &mut Command) -> Result<String, String> {
         return Err(format!("{} failed ({}): {}", line(command), output.status, said.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Sends a signal, by the shell's own `kill`: nothing more has to be installed.
+pub(crate) fn signal(process: u32, signal: &str) -> Outcome {
+    run(program("sh").args(["-c", &format!("kill -{signal} {process}")]))
+}
+
+/// Looks again and again until it is so; whether it was in time.
+pub(crate) fn until(patience: Duration, mut ready: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    while !ready() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// The last lines of a log, for a reason.
+pub(crate) fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
+/// An empty folder of this name; whatever was there before is gone.
+pub(crate) fn fresh_folder(path: &Path) -> Result<PathBuf, String> {
+    let _ = fs::remove_dir_all(path);
+    fs::create_dir_all(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    Ok(path.to_owned())
+}
+
+/// What this machine cannot do is a failure where machines are prepared for it.
+pub(crate) fn cannot(reason: String) -> Outcome {
+    if env::var("CI").is_ok_and(|ci| ci == "true") { Err(reason) } else { Ok(()) }
 }
 
 /// The program's path, if it is installed.

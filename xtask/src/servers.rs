@@ -9,8 +9,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{Outcome, process};
@@ -89,8 +88,9 @@ impl Server {
             Self::Postgres => postgres::start(&folder, port)?,
             Self::Redis => redis::start(&folder, port)?,
         }
-        until(|| answers(port))
-            .map_err(|()| format!("{} does not answer: see {}", self.name(), folder.display()))?;
+        if !process::until(PATIENCE, || answers(port)) {
+            return Err(format!("{} does not answer: see {}", self.name(), folder.display()));
+        }
         fs::write(folder.join("port"), port.to_string()).map_err(|cause| cause.to_string())?;
         Ok(self.url(port))
     }
@@ -99,8 +99,9 @@ impl Server {
     pub(crate) fn stop(self) -> Outcome {
         let Some(pid) = self.pid() else { return Ok(()) };
         // PostgreSQL takes an interrupt for "end the sessions and stop"; Redis is content with it too.
-        process::run(process::program("sh").args(["-c", &format!("kill -INT {pid}")]))?;
-        until(|| self.pid().is_none()).map_err(|()| format!("{} (process {pid}) does not stop", self.name()))
+        process::signal(pid, "INT")?;
+        let stopped = process::until(PATIENCE, || self.pid().is_none());
+        if stopped { Ok(()) } else { Err(format!("{} (process {pid}) does not stop", self.name())) }
     }
 
     /// Its process, if that is alive and still the one we started: process ids come round again.
@@ -172,22 +173,4 @@ pub(crate) fn free_port() -> Result<u16, String> {
 
 fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
-}
-
-fn until(ready: impl Fn() -> bool) -> Result<(), ()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !ready() {
-        if Instant::now() > deadline {
-            return Err(());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
-/// The last lines of a log, for a reason.
-fn tail(log: &Path) -> String {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().take(5).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

@@ -29,6 +29,12 @@ struct Finding {
     mend: &'static str,
 }
 
+impl Finding {
+    fn new(path: impl Into<String>, line: usize, what: impl Into<String>, mend: &'static str) -> Self {
+        Self { path: path.into(), line, what: what.into(), mend }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}\n    mend: {}", self.path, self.line, self.what, self.mend)
@@ -45,12 +51,6 @@ struct Rules {
     weight: BTreeMap<String, usize>,
     /// What may stand at the root.
     root: Vec<String>,
-    /// Present lengths of overlong files.
-    #[serde(default)]
-    long_files: BTreeMap<String, usize>,
-    /// Present lengths of overlong functions, as `path::function`.
-    #[serde(default)]
-    long_functions: BTreeMap<String, usize>,
     /// Present percentage of doc lines of crates below the floor.
     #[serde(default)]
     thin_docs: BTreeMap<String, usize>,
@@ -69,7 +69,7 @@ pub(crate) fn run() -> Outcome {
     findings.extend(settings::check());
     findings.extend(sources.iter().flat_map(words::check));
     findings.extend(sources.iter().flat_map(waits::check));
-    findings.extend(sizes::check(&sources, &rules));
+    findings.extend(sources.iter().flat_map(sizes::check));
     findings.extend(docs::check(&sources, &rules));
     findings.sort();
 

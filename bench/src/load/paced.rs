@@ -12,7 +12,7 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::{Figure, Span, Talk, closed::figure, histogram, pace::Pace};
+use super::{Figure, Span, Talk, histogram, open, pace::Pace, together};
 use crate::wire::Wire;
 
 /// Whatever falls into so long a time is due at its end: waking up for each request would take a third of a core from
@@ -30,12 +30,8 @@ pub(crate) async fn paced<W: Wire>(
     counted: &OnceLock<Duration>,
     wire: impl Fn(u64) -> W,
 ) -> Result<Figure, String> {
-    let mut tasks: JoinSet<Result<Histogram<u64>, String>> = JoinSet::new();
-    let mut queues = Vec::with_capacity(connections);
-    let mut talks = Vec::with_capacity(connections);
-    for number in 0..connections {
-        talks.push(Talk::open(address, wire(number as u64 + 1)).await?);
-    }
+    let (mut tasks, mut queues) = (JoinSet::new(), Vec::with_capacity(connections));
+    let talks = open(address, connections, wire).await?;
     let begin = Instant::now() + Duration::from_millis(50);
     let from = begin + span.warm_up;
     let _ = counted.set(from - clock);
@@ -46,11 +42,7 @@ pub(crate) async fn paced<W: Wire>(
     }
     let until = from + span.measured;
     tasks.spawn(async move { pace(&queues, begin, until, rate).await.map(|()| histogram()) });
-    let mut all = histogram();
-    while let Some(done) = tasks.join_next().await {
-        all.add(done.map_err(|cause| cause.to_string())??).map_err(|cause| cause.to_string())?;
-    }
-    Ok(figure(connections, &all, span.measured))
+    Ok(Figure::of(connections, &together(tasks).await?, span.measured))
 }
 
 /// Ends by dropping the queues: their tasks send what is due and stop.

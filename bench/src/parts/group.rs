@@ -17,7 +17,7 @@ use crate::{
     process::Server,
     report::{Report, mebibytes, rate},
     settings::Settings,
-    wire::{Http, Route, whole_reply},
+    wire::{Http, Route, post, whole_reply},
 };
 
 /// Fills a log, then drains it through a group.
@@ -74,12 +74,9 @@ impl Consumer {
     }
 
     async fn ask(&mut self, path: &str, body: &Value) -> Result<Value, String> {
-        let body = body.to_string();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        self.socket.write_all((head + &body).as_bytes()).await.map_err(|cause| cause.to_string())?;
+        let mut request = Vec::new();
+        post(path, &body.to_string(), &mut request);
+        self.socket.write_all(&request).await.map_err(|cause| cause.to_string())?;
         let mut input = Vec::new();
         loop {
             if let Some((from, to)) = whole_reply(&input)? {

@@ -65,12 +65,7 @@ impl Wire for Http {
                 "/api/v1/events/publish/batch"
             }
         };
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        buffer.extend_from_slice(head.as_bytes());
-        buffer.extend_from_slice(body.as_bytes());
+        post(path, &body, buffer);
     }
 
     fn reply(&self, bytes: &[u8]) -> Result<Option<usize>, String> {
@@ -92,6 +87,16 @@ pub(crate) fn whole_reply(bytes: &[u8]) -> Result<Option<(usize, usize)>, String
     }
     let status = text.lines().next().unwrap_or("");
     Err(format!("refused: {status} {}", String::from_utf8_lossy(&bytes[body..end])))
+}
+
+/// Writes a request with a body of JSON.
+pub(crate) fn post(path: &str, body: &str, buffer: &mut Vec<u8>) {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    buffer.extend_from_slice(head.as_bytes());
+    buffer.extend_from_slice(body.as_bytes());
 }
 
 /// A request without a body.

@@ -15,11 +15,7 @@ use gesta_core::Pattern;
 use serde_json::{Value, json};
 
 use super::{
-    Binaries, Options, fresh_folder,
-    http::Connection,
-    place,
-    server::{Server, Setup},
-    setup,
+    Binaries, Options, caught, fresh_folder, http::Connection, ledger::pages, place, server::Setup, setup,
 };
 use crate::Outcome;
 
@@ -64,7 +60,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     let mut found = Found::default();
     for round in 0..rounds as u64 {
         play(options.run + round, &setup_of(binaries, None)?, &mut found)?;
-        if binaries.planted.is_some() {
+        if options.controls {
             // No bug: every wakeup is lost, and the poll alone must do.
             play(options.run + round, &setup_of(binaries, Some("wakeups_dropped"))?, &mut found)?;
         }
@@ -74,15 +70,11 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
         "sub_churn: {} of {turns} connections missed or doubled something, {delivered} deliveries, {events} events, \
          slow readers, changing filters{}",
         wrong.len(),
-        if binaries.planted.is_some() { ", half of the rounds without wakeups" } else { "" }
+        if options.controls { ", half of the rounds without wakeups" } else { "" }
     );
     if !wrong.is_empty() {
         let first: Vec<_> = wrong.iter().take(5).map(String::as_str).collect();
-        return Err(format!(
-            "sub_churn: {}\nagain: {}",
-            first.join("\n  "),
-            options.again("sub_churn", rounds, None)
-        ));
+        return Err(options.failed("sub_churn", rounds, &first.join("\n  ")));
     }
     if options.controls { controls(options, binaries, CONTROLS) } else { Ok(()) }
 }
@@ -97,8 +89,7 @@ fn controls(options: &Options, binaries: &Binaries, bugs: &[impl AsRef<str>]) ->
             None => missed.push(format!("{bug} is not caught: {}", options.again("sub_churn", 1, Some(bug)))),
         }
     }
-    println!("sub_churn: controls caught {} of {}", bugs.len() - missed.len(), bugs.len());
-    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
+    caught("sub_churn", bugs.len(), missed)
 }
 
 fn setup_of(binaries: &Binaries, planted: Option<&str>) -> Result<Setup, String> {
@@ -123,7 +114,7 @@ fn play(run: u64, setup: &Setup, found: &mut Found) -> Result<(), String> {
         pace.calm_down(address);
         subscribers.into_iter().map(|one| one.join().expect("a subscriber never panics")).collect::<Vec<_>>()
     });
-    let log = read_log(&server)?;
+    let log: Vec<_> = pages(&mut server.connect()?, 0, "")?.iter().map(place_of).collect();
     found.events += log.len();
     for turn in turns.into_iter().flatten() {
         found.turns += 1;
@@ -272,21 +263,6 @@ fn path(filter: &[&str], from_start: bool) -> String {
     format!("/api/v1/log/stream?{}{start}", types.join("&"))
 }
 
-fn read_log(server: &Server) -> Result<Vec<(u64, String)>, String> {
-    let mut connection = Connection::open(server.address).map_err(|cause| cause.to_string())?;
-    let mut log: Vec<(u64, String)> = Vec::new();
-    loop {
-        let after = log.last().map_or(0, |(position, _)| *position);
-        let path = format!("/api/v1/log?after_position={after}&limit=1000");
-        let page = connection.get(&path).map_err(|cause| cause.to_string())?.json();
-        let events = page["events"].as_array().ok_or("the log cannot be read")?;
-        if events.is_empty() {
-            return Ok(log);
-        }
-        log.extend(events.iter().map(place_of));
-    }
-}
-
 fn place_of(event: &Value) -> (u64, String) {
     (event["position"].as_u64().unwrap_or(0), event["type"].as_str().unwrap_or_default().to_owned())
 }
@@ -319,9 +295,7 @@ impl Turn {
             due.get(at)
         ))
     }
-}
 
-impl Turn {
     fn stopped_short(&self) -> Option<String> {
         let last = self.saw.last().map_or(self.after, |(position, _)| *position);
         let short = self.up_to.filter(|up_to| last < *up_to)?;

@@ -15,7 +15,10 @@ use gesta_core::{ExpectedVersion, Version};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::http::{Connection, Reply};
+use super::{
+    http::{Connection, Reply},
+    watchers::nanos,
+};
 
 /// An append, kept for retries.
 #[derive(Clone)]
@@ -157,7 +160,7 @@ impl Client {
 
     /// Makes the call and notes what came of it; `false` if the connection is of no more use.
     fn call(&mut self, connection: &mut Connection, sent: Sent) -> bool {
-        let invoked = self.now();
+        let invoked = nanos(self.began);
         let answer = connection.post(&sent.path, &sent.body);
         let alive = answer.is_ok();
         let outcome = match answer {
@@ -165,7 +168,7 @@ impl Client {
             Err(_) => Outcome::Unknown,
         };
         let unknown = matches!(outcome, Outcome::Unknown);
-        let returned = if unknown { u64::MAX } else { self.now() };
+        let returned = if unknown { u64::MAX } else { nanos(self.began) };
         let what = What::Append { appends: sent.wanted.clone(), outcome };
         self.done.push(Operation { client: self.number, invoked, returned, what });
         if unknown {
@@ -216,10 +219,6 @@ impl Client {
             return Outcome::Unknown;
         }
         Outcome::Acknowledged { places, repeated: body["repeated"] == true }
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).expect("a run of less than centuries")
     }
 }
 

@@ -1,7 +1,7 @@
 //! A group with two consumers: what was delivered, what was acknowledged, and what came again.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     net::SocketAddr,
     sync::{
         Mutex,
@@ -14,7 +14,7 @@ use gesta_conformance::Dice;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{figures::Figures, http::Connection};
+use super::{figures::Figures, http::Connection, server::Server};
 
 /// What consumers of the group were handed and what they were told.
 #[derive(Default)]
@@ -25,7 +25,6 @@ pub(super) struct Group {
 #[derive(Default)]
 struct Seen {
     deliveries: usize,
-    times: HashMap<Uuid, usize>,
     /// Acknowledged, and the acknowledgement was answered.
     acked: HashSet<Uuid>,
     /// Acknowledged, and nobody knows whether that was heard: it may come again or not.
@@ -110,8 +109,8 @@ impl Group {
 
     /// Pulls until nothing is left, and until every event was acknowledged or the group has had nothing to hand out
     /// for longer than any lease.
-    pub(super) fn drain(&self, address: SocketAddr, events: &HashSet<Uuid>) -> Result<(), String> {
-        let mut server = Connection::open(address).map_err(|cause| cause.to_string())?;
+    pub(super) fn drain(&self, server: &Server, events: &HashSet<Uuid>) -> Result<(), String> {
+        let mut server = server.connect()?;
         let (began, mut quiet_since) = (Instant::now(), None);
         while began.elapsed() < Duration::from_secs(60) {
             let handed = self.turn(&mut server, "last", || true).ok_or("the server is gone")?;
@@ -169,10 +168,7 @@ impl Seen {
     fn handed(&mut self, handed: &[(String, Uuid)]) {
         for (_, id) in handed {
             self.deliveries += 1;
-            *self.times.entry(*id).or_default() += 1;
-            if self.acked.contains(id) {
-                self.again += 1;
-            }
+            self.again += usize::from(self.acked.contains(id));
         }
     }
 

@@ -3,17 +3,10 @@
 //! For bugs that a server brought down from outside cannot show: one process owns a folder, so nobody takes a
 //! checkpoint over; a wakeup is lost only where a test holds it back.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    process::{Child, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use serde_json::Value;
-
-use super::Options;
-use crate::{Outcome, process};
+use super::{Options, proof::Proof};
+use crate::{Outcome, process, programs::PLANTED};
 
 /// Bug, crate, test.
 const LAWS: &[(&str, &str, &str)] = &[
@@ -53,14 +46,19 @@ pub(super) fn run(options: &Options) -> Outcome {
     if chosen.is_empty() {
         return Err(format!("laws: no law is run with {:?}", options.planted));
     }
-    let binaries = HashMap::from([("gesta", build("gesta")?), ("gesta-file", build("gesta-file")?)]);
+    let binaries = PLANTED.tests()?;
     let mut wrong = Vec::new();
     for (bug, package, test) in &chosen {
-        let binary = &binaries[package];
-        if !passes(binary, test, None)? {
+        let binary = binaries.get(*package).ok_or_else(|| format!("cargo built no tests of {package}"))?;
+        let run = |bug| {
+            let mut tests = process::program(binary);
+            tests.args(["--exact", test]);
+            Proof::run(tests, bug, LONGEST)
+        };
+        if !run(None)?.holds {
             wrong.push(format!("{package} {test} fails without a bug"));
         }
-        if passes(binary, test, Some(bug))? {
+        if run(Some(bug))?.holds {
             wrong.push(format!(
                 "{bug} is not caught by {package} {test}: cargo xtask faults laws --planted {bug}"
             ));
@@ -70,49 +68,4 @@ pub(super) fn run(options: &Options) -> Outcome {
     }
     println!("laws: controls caught {} of {}", chosen.len() - wrong.len().min(chosen.len()), chosen.len());
     if wrong.is_empty() { Ok(()) } else { Err(format!("laws: {}", wrong.join("\n  "))) }
-}
-
-/// Builds the integration tests of a crate with its planted bugs, and answers with the binary.
-pub(super) fn build(package: &str) -> Result<PathBuf, String> {
-    let mut cargo = process::cargo();
-    cargo.args(["test", "--no-run", "--quiet", "--message-format", "json", "--test", "it"]);
-    cargo.args(["--features", "planted", "--package", package]);
-    let told = process::read(&mut cargo)?;
-    let mut made = told.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let binary = made.find_map(|made| Some(PathBuf::from(made["executable"].as_str()?)));
-    binary.ok_or_else(|| format!("cargo built no tests of {package}"))
-}
-
-/// Runs one test; whether it passes in time. A name that no test has is an error.
-fn passes(binary: &PathBuf, test: &str, bug: Option<&str>) -> Result<bool, String> {
-    let mut command = process::program(binary);
-    command.args(["--exact", test]).stdout(Stdio::piped()).stderr(Stdio::null());
-    match bug {
-        Some(bug) => command.env("GESTA_PLANTED", bug),
-        None => command.env_remove("GESTA_PLANTED"),
-    };
-    let mut child = command.spawn().map_err(|cause| format!("{}: {cause}", binary.display()))?;
-    let Some(passed) = ended(&mut child)? else { return Ok(false) };
-    let told = child.wait_with_output().map_err(|cause| cause.to_string())?;
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    if told.contains("running 0 tests") {
-        return Err(format!("{} has no test {test}", binary.display()));
-    }
-    Ok(passed)
-}
-
-/// Whether it succeeded; `None` when it had to be ended.
-fn ended(child: &mut Child) -> Result<Option<bool>, String> {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().map_err(|cause| cause.to_string())? {
-            return Ok(Some(status.success()));
-        }
-        if began.elapsed() > LONGEST {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -1,11 +1,13 @@
 //! What callers were told, kept in this process: outside the disk under test, and written after the reply.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     path::Path,
 };
 
-use gesta_conformance::history::{History, Logged, Operation, Outcome, Rule, Verdict, What, check};
+use gesta_conformance::history::{
+    History, Logged, Operation, Outcome, Rule, Verdict, Violation, What, check,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,9 +89,7 @@ impl Ledger {
                         "{} was seen at {}, another event was verified there",
                         seen.id, seen.position
                     );
-                    verdict
-                        .violations
-                        .push(gesta_conformance::history::Violation { rule: Rule::Phantom, what });
+                    verdict.violations.push(Violation { rule: Rule::Phantom, what });
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Ledger {
             } else {
                 (Rule::Phantom, format!("nobody sent {} at {}", event.id, event.position))
             };
-            verdict.violations.push(gesta_conformance::history::Violation { rule, what });
+            verdict.violations.push(Violation { rule, what });
         }
     }
 
@@ -147,29 +147,38 @@ impl Ledger {
 
 /// How many events were acknowledged as durable, each counted once.
 fn acknowledged(history: &History) -> usize {
-    let mut ids: HashMap<Uuid, ()> = HashMap::new();
+    let mut ids: HashSet<Uuid> = HashSet::new();
     for call in &history.operations {
         if let What::Append { appends, outcome: Outcome::Acknowledged { .. } } = &call.what {
-            ids.extend(appends.iter().flat_map(|append| &append.ids).map(|id| (*id, ())));
+            ids.extend(appends.iter().flat_map(|append| &append.ids));
         }
     }
     ids.len()
 }
 
-/// Every event behind a position, Gesta's own too, page by page.
+/// Every event behind a position, Gesta's own too.
 pub(super) fn read_log(server: &mut Connection, after: u64) -> Result<Vec<Logged>, String> {
-    let mut log: Vec<Logged> = Vec::new();
+    pages(server, after, "&system=true")?.iter().map(logged).collect()
+}
+
+/// Every event behind a position that the query asks for, page by page.
+pub(super) fn pages(server: &mut Connection, after: u64, query: &str) -> Result<Vec<Value>, String> {
+    let mut log: Vec<Value> = Vec::new();
     loop {
-        let from = log.last().map_or(after, |event| event.position);
-        let path = format!("/api/v1/log?after_position={from}&limit=1000&system=true");
+        let from = log.last().map_or(Some(after), |event| event["position"].as_u64());
+        let from = from.ok_or("an event without position")?;
+        let path = format!("/api/v1/log?after_position={from}&limit=1000{query}");
         let reply = server.get(&path).map_err(|cause| format!("the log cannot be read: {cause}"))?;
         if reply.status != 200 {
             return Err(format!("the log cannot be read: {} {}", reply.status, reply.text()));
         }
-        let page = reply.json();
-        let events = page["events"].as_array().ok_or("a page of the log without events")?;
-        log.extend(events.iter().map(logged).collect::<Result<Vec<_>, _>>()?);
-        if events.is_empty() || page["next"].is_null() {
+        let mut page = reply.json();
+        let Value::Array(events) = page["events"].take() else {
+            return Err("a page of the log without events".into());
+        };
+        let ended = events.is_empty() || page["next"].is_null();
+        log.extend(events);
+        if ended {
             return Ok(log);
         }
     }

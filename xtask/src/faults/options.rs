@@ -47,6 +47,16 @@ impl Options {
         Ok(options)
     }
 
+    /// What went wrong, with the command that does the same again.
+    pub(super) fn failed(&self, kind: &str, rounds: usize, what: &str) -> String {
+        format!("{kind}: {what}\nagain: {}", self.again(kind, rounds, None))
+    }
+
+    /// Whether there is anything to be done with bugs.
+    pub(super) fn wants_controls(&self) -> bool {
+        self.controls || self.planted.is_some()
+    }
+
     /// The command that does the same again.
     pub(super) fn again(&self, kind: &str, rounds: usize, planted: Option<&str>) -> String {
         let release = if self.release { " --release" } else { "" };

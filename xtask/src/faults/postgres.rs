@@ -3,16 +3,12 @@
 //! The proofs are tests of `gesta-postgres`, run here in the size that was asked for, and then with bugs planted
 //! that they must notice. They start servers of their own, and end them.
 
-use std::{
-    path::Path,
-    process::Stdio,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use super::{Options, binary::Binaries, laws};
+use super::{Options, binary::Binaries, caught, proof::Proof};
 use crate::{
     Outcome, process,
+    programs::PLANTED,
     servers::{self, Server},
 };
 
@@ -55,21 +51,33 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
 }
 
 fn prove(options: &Options, url: &str) -> Outcome {
-    let binary = laws::build("gesta-postgres")?;
+    let binaries = PLANTED.tests()?;
+    let binary = binaries.get("gesta-postgres").ok_or("cargo built no tests of gesta-postgres")?;
+    let play = |test: &str, rounds: usize, bug: Option<&str>| {
+        let mut tests = process::program(binary);
+        tests.args([test, "--nocapture", "--test-threads", "1"]).env("RUST_BACKTRACE", "0");
+        tests.env("GESTA_FAULT_ROUNDS", rounds.to_string());
+        tests.env("GESTA_FAULT_RUN", options.run.to_string()).env("GESTA_TEST_POSTGRES_URL", url);
+        Proof::run(tests, bug, longest(rounds))
+    };
     let rounds = options.rounds.unwrap_or(SHORT);
-    let again = options.again("postgres", rounds, None);
     if options.planted.is_none() {
-        for proof in PROOFS {
-            match play(&binary, url, proof, rounds, options.run, None)? {
-                (true, _) => {}
-                (false, finding) => return Err(format!("postgres: {finding}\nagain: {again}")),
+        for test in PROOFS {
+            let Proof { holds, told, finding } = play(test, rounds, None)?;
+            told.lines().filter_map(figure).for_each(|line| println!("{line}"));
+            if !holds {
+                return Err(options.failed("postgres", rounds, &finding));
             }
         }
     }
-    if options.controls || options.planted.is_some() { controls(options, &binary, url) } else { Ok(()) }
+    if options.wants_controls() {
+        controls(options, |test, bug| play(test, SHORT, Some(bug)))
+    } else {
+        Ok(())
+    }
 }
 
-fn controls(options: &Options, binary: &Path, url: &str) -> Outcome {
+fn controls(options: &Options, play: impl Fn(&str, &str) -> Result<Proof, String>) -> Outcome {
     let chosen: Vec<_> =
         CONTROLS.iter().filter(|(bug, _)| options.planted.as_ref().is_none_or(|only| only == bug)).collect();
     if chosen.is_empty() {
@@ -77,57 +85,14 @@ fn controls(options: &Options, binary: &Path, url: &str) -> Outcome {
     }
     let mut missed = Vec::new();
     for (bug, test) in &chosen {
-        match play(binary, url, test, SHORT, options.run, Some(bug))? {
-            (true, _) => missed.push(format!("{bug} is not caught by {test}")),
-            (false, finding) => println!("postgres: control {bug} is caught by {test}: {finding}"),
+        let Proof { holds, finding, .. } = play(test, bug)?;
+        if holds {
+            missed.push(format!("{bug} is not caught by {test}"));
+        } else {
+            println!("postgres: control {bug} is caught by {test}: {finding}");
         }
     }
-    println!("postgres: controls caught {} of {}", chosen.len() - missed.len(), chosen.len());
-    if missed.is_empty() { Ok(()) } else { Err(missed.join("\n")) }
-}
-
-/// Runs the tests of this name; whether they pass, and the first thing that is wrong if not. Their figures are printed
-/// when they are honest.
-fn play(
-    binary: &Path,
-    url: &str,
-    test: &str,
-    rounds: usize,
-    run: u64,
-    bug: Option<&str>,
-) -> Result<(bool, String), String> {
-    let mut command = process::program(binary);
-    command.args([test, "--nocapture", "--test-threads", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.env("GESTA_FAULT_ROUNDS", rounds.to_string()).env("GESTA_FAULT_RUN", run.to_string());
-    command.env("GESTA_TEST_POSTGRES_URL", url).env("RUST_BACKTRACE", "0");
-    match bug {
-        Some(bug) => command.env("GESTA_PLANTED", bug),
-        None => command.env_remove("GESTA_PLANTED"),
-    };
-    let mut child = command.spawn().map_err(|cause| format!("{}: {cause}", binary.display()))?;
-    let pid = child.id();
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let listening = [thread::spawn(move || text(out)), thread::spawn(move || text(err))];
-    let (began, longest) = (Instant::now(), longest(rounds));
-    let passed = loop {
-        if let Some(status) = child.try_wait().map_err(|cause| cause.to_string())? {
-            break status.success();
-        }
-        if began.elapsed() > longest {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Ok((false, format!("{test} (process {pid}) did not end in {longest:?}")));
-        }
-        thread::sleep(Duration::from_millis(50));
-    };
-    let [out, err] = listening.map(|listener| listener.join().expect("a listener never panics"));
-    if out.contains("running 0 tests") {
-        return Err(format!("{} has no test {test}", binary.display()));
-    }
-    if bug.is_none() {
-        out.lines().filter_map(figure).for_each(|line| println!("{line}"));
-    }
-    Ok((passed, finding(&err)))
+    caught("postgres", chosen.len(), missed)
 }
 
 /// A line of figures, without what the test runner put before it.
@@ -135,15 +100,4 @@ fn figure(line: &str) -> Option<&str> {
     let line =
         line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")).map_or(line, |(_, told)| told);
     (line.contains(": ") && !line.starts_with("test result")).then_some(line)
-}
-
-fn text(from: Option<impl std::io::Read>) -> String {
-    from.and_then(|from| std::io::read_to_string(from).ok()).unwrap_or_default()
-}
-
-/// What the first panic said, in a line or three.
-fn finding(err: &str) -> String {
-    let said = err.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
-    let said: Vec<&str> = said.take(3).map(str::trim).collect();
-    said.join(" ").chars().take(400).collect()
 }

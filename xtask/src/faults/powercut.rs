@@ -17,8 +17,8 @@ use std::{
 
 use gesta_conformance::Dice;
 
-use super::{rounds::Crash, server::Server};
-use crate::process;
+use super::{place, rounds::Crash, server::Server};
+use crate::process::{self, fresh_folder};
 
 /// `EXT4_IOC_SHUTDOWN` with 1: the journal is flushed, data is not; with 2: nothing is.
 const SHUTDOWN: &str = r#"
@@ -29,14 +29,16 @@ const SHUTDOWN: &str = r#"
 
 /// A disk whose power can be cut.
 pub(super) struct Disk {
+    folder: PathBuf,
     image: PathBuf,
     mount: PathBuf,
     dice: Mutex<Dice>,
 }
 
 impl Disk {
-    /// Makes the image and mounts it. The reason why not, where this machine cannot.
-    pub(super) fn new(folder: &Path, megabytes: u64, run: u64) -> Result<Self, String> {
+    /// Makes the image in an empty folder of this kind of fault and mounts it. The reason why not, where this machine
+    /// cannot.
+    pub(super) fn fresh(name: &str, megabytes: u64, run: u64) -> Result<Self, String> {
         if !process::is_root() {
             return Err("a power cut takes root, to mount an image: run it with sudo".into());
         }
@@ -44,19 +46,27 @@ impl Disk {
             process::installed(tool)
                 .ok_or_else(|| format!("{tool} is not installed: apt-get install {tool}"))?;
         }
+        let folder = place(name);
         let disk = Self {
             image: folder.join("disk.img"),
             mount: folder.join("disk"),
+            folder,
             dice: Mutex::new(Dice::of(run)),
         };
+        // An earlier run may have left it mounted.
         let _ = disk.unmount();
-        let _ = fs::remove_file(&disk.image);
+        fresh_folder(&disk.folder)?;
         fs::create_dir_all(&disk.mount).map_err(|cause| format!("{}: {cause}", disk.mount.display()))?;
         let image = File::create(&disk.image).and_then(|file| file.set_len(megabytes << 20));
         image.map_err(|cause| format!("{}: {cause}", disk.image.display()))?;
         run_quietly(process::program("mkfs.ext4").args(["-q", "-F"]).arg(&disk.image))?;
         disk.remount()?;
         Ok(disk)
+    }
+
+    /// Where what is no part of it may lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The data folder on it.
@@ -79,15 +89,13 @@ impl Disk {
 
     /// Power is back: the journal is replayed.
     pub(super) fn restore(&self) -> Result<(), String> {
-        let mut tries = 0;
-        while let Err(reason) = self.unmount() {
-            tries += 1;
-            if tries > 100 {
-                return Err(reason);
-            }
-            // A process that was just killed may still be letting go of its files.
-            thread::sleep(Duration::from_millis(20));
-        }
+        // A process that was just killed may still be letting go of its files.
+        let mut unmounted = Ok(());
+        process::until(Duration::from_secs(2), || {
+            unmounted = self.unmount();
+            unmounted.is_ok()
+        });
+        unmounted?;
         self.remount()
     }
 

@@ -3,9 +3,8 @@
 //! owners share one process, on a PostgreSQL database each has its own.
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdout, Stdio},
     thread,
     time::Duration,
@@ -13,8 +12,18 @@ use std::{
 
 use gesta_conformance::Dice;
 
-use super::{options::Options, place, powercut::Disk, server::fresh_folder};
-use crate::{Outcome, process, servers::Server};
+use super::{
+    binary::{Binaries, arm},
+    caught,
+    options::Options,
+    place,
+    powercut::Disk,
+};
+use crate::{
+    Outcome,
+    process::{self, fresh_folder},
+    servers::Server,
+};
 
 /// The planted bug that it must bring to light, and the rounds that may take.
 const CONTROL: (&str, usize) = ("checkpoint_outside_transaction", 12);
@@ -38,22 +47,20 @@ struct Figures {
 }
 
 /// Rounds in which nothing may differ, then the control.
-pub(super) fn run(options: &Options) -> Outcome {
+pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     let rounds = options.rounds.unwrap_or(8);
     if options.planted.is_none() {
-        let binary = build(false)?;
-        let mut figures = play(&binary, &Place::folder(None)?, options, rounds, None)?;
-        match disk(options) {
-            Ok(disk) => cut(&binary, options, rounds.div_ceil(2), &disk, &mut figures)?,
+        let binary = &binaries.honest.projection_kill;
+        let mut figures = play(binary, &Place::folder(None)?, options, rounds, None)?;
+        match Disk::fresh("projection_kill-disk", 256, options.run) {
+            Ok(disk) => cut(binary, options, rounds.div_ceil(2), &disk, &mut figures)?,
             Err(reason) => super::cannot("projection_kill", &format!("cut the power: {reason}"))?,
         }
         figures.print();
-        figures.verdict().map_err(|found| {
-            format!("projection_kill: {found}\nagain: {}", options.again("projection_kill", rounds, None))
-        })?;
-        on_postgres(&binary, options, rounds)?;
+        figures.verdict().map_err(|found| options.failed("projection_kill", rounds, &found))?;
+        on_postgres(binary, options, rounds)?;
     }
-    if options.controls || options.planted.is_some() { control(options) } else { Ok(()) }
+    if options.wants_controls() { control(options, binaries) } else { Ok(()) }
 }
 
 /// The same rounds with owners in processes of their own, on a database.
@@ -64,12 +71,8 @@ fn on_postgres(binary: &Path, options: &Options, rounds: usize) -> Outcome {
     println!("projection_kill: on PostgreSQL, each owner in a process of its own");
     let figures = play(binary, &place, options, rounds, None)?;
     figures.print();
-    figures.verdict().map_err(|found| {
-        format!(
-            "projection_kill: on PostgreSQL: {found}\nagain: {}",
-            options.again("projection_kill", rounds, None)
-        )
-    })
+    let failed = |found| options.failed("projection_kill", rounds, &format!("on PostgreSQL: {found}"));
+    figures.verdict().map_err(failed)
 }
 
 /// Where the projections keep what they keep.
@@ -106,11 +109,11 @@ impl Place {
     }
 }
 
-fn control(options: &Options) -> Outcome {
+fn control(options: &Options, binaries: &Binaries) -> Outcome {
     let (bug, most) = CONTROL;
     let bug = options.planted.as_deref().unwrap_or(bug);
-    let binary = build(true)?;
-    let figures = play(&binary, &Place::folder(Some(bug))?, options, most, Some(bug))?;
+    let binary = &binaries.planted()?.projection_kill;
+    let figures = play(binary, &Place::folder(Some(bug))?, options, most, Some(bug))?;
     if figures.mismatches == 0 {
         let again = options.again("projection_kill", most, Some(bug));
         return Err(format!("projection_kill: {bug} is not caught in {most} rounds: {again}"));
@@ -119,8 +122,7 @@ fn control(options: &Options) -> Outcome {
         "projection_kill: control {bug} is caught after {} kills: {} mismatches of {} comparisons",
         figures.kills, figures.mismatches, figures.compared
     );
-    println!("projection_kill: controls caught 1 of 1");
-    Ok(())
+    caught("projection_kill", 1, Vec::new())
 }
 
 /// Plays rounds; a control ends with the first mismatch.
@@ -164,11 +166,6 @@ fn play(
     Ok(figures)
 }
 
-/// A disk of its own, whose power can be cut.
-fn disk(options: &Options) -> Result<Disk, String> {
-    Disk::new(&super::fresh_folder_of_disk("projection_kill-disk")?, 256, options.run)
-}
-
 /// Plays rounds that end with a power cut: what `state.db` had answered may be gone, rows and checkpoint alike.
 fn cut(binary: &Path, options: &Options, rounds: usize, disk: &Disk, figures: &mut Figures) -> Outcome {
     let mut dice = Dice::of(options.run).split();
@@ -191,7 +188,7 @@ fn cut(binary: &Path, options: &Options, rounds: usize, disk: &Disk, figures: &m
 
 /// Lets the projections catch up and compares their rows with the log; answers with where they stood before.
 fn verify(binary: &Path, place: &str, bug: Option<&str>, figures: &mut Figures) -> Result<u64, String> {
-    let said = process::read(armed(process::program(binary).arg(place).arg("verify"), bug))?;
+    let said = process::read(arm(process::program(binary).arg(place).arg("verify"), bug))?;
     let line = said.lines().find_map(|line| line.strip_prefix("verified ")).ok_or("it verified nothing")?;
     let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
     let [head, compared, mismatches, generation, began] = numbers[..] else {
@@ -250,7 +247,7 @@ impl Victim {
     /// Starts it and waits until it is under load.
     fn start(binary: &Path, place: &str, mode: &str, bug: Option<&str>) -> Result<Self, String> {
         let mut command = process::program(binary);
-        armed(command.arg(place).arg(mode), bug).stdout(Stdio::piped()).stderr(Stdio::null());
+        arm(command.arg(place).arg(mode), bug).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|cause| format!("{}: {cause}", binary.display()))?;
         let mut output = BufReader::new(child.stdout.take().ok_or("it has no output")?);
         let mut line = String::new();
@@ -265,8 +262,7 @@ impl Victim {
     }
 
     fn signal(&self, signal: &str) -> Outcome {
-        let id = self.child.id().to_string();
-        process::run(process::program("kill").args([format!("-{signal}"), id]))
+        process::signal(self.child.id(), signal)
     }
 
     /// SIGKILL; answers with what it had said.
@@ -293,31 +289,7 @@ fn listen(output: BufReader<ChildStdout>) -> Told {
     told
 }
 
-fn armed<'a>(command: &'a mut std::process::Command, bug: Option<&str>) -> &'a mut std::process::Command {
-    match bug {
-        Some(bug) => command.env("GESTA_PLANTED", bug),
-        None => command.env_remove("GESTA_PLANTED"),
-    }
-}
-
 /// A crash comes at a moment, not at an event.
 fn wait(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
-}
-
-/// Builds the program and copies it, so that building the other does not replace it.
-fn build(planted: bool) -> Result<PathBuf, String> {
-    let mut cargo = process::cargo();
-    cargo.args(["build", "--quiet", "--package", "gesta", "--example", "projection_kill"]);
-    if planted {
-        cargo.args(["--features", "planted"]);
-    }
-    process::run(&mut cargo)?;
-    let built = process::target().join("debug").join("examples").join("projection_kill");
-    let copy = place(if planted { "projection_kill-planted" } else { "projection_kill-honest" });
-    let failed = |cause: std::io::Error| format!("{}: {cause}", copy.display());
-    fs::create_dir_all(place("")).map_err(failed)?;
-    let _ = fs::remove_file(&copy);
-    fs::copy(&built, &copy).map_err(failed)?;
-    Ok(copy)
 }

@@ -20,15 +20,7 @@ const BOUND: Duration = Duration::from_secs(10);
 pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     let sizes = if options.events.is_empty() { vec![5_000, 50_000] } else { options.events.clone() };
     let folder = fresh_folder(&place("recovery_time"))?;
-    let setup = Setup {
-        binary: binaries.honest.clone(),
-        data: folder.join("data"),
-        log: folder.join("server.log"),
-        planted: None,
-        segment_bytes: None,
-        environment: Vec::new(),
-        wrapper: Vec::new(),
-    };
+    let setup = Setup::new(&binaries.honest.gesta, folder.join("data"), folder.join("server.log"));
     let (restarts, mut dice, mut have) = (options.rounds.unwrap_or(2), Dice::of(options.run), 0);
     let mut slow = Vec::new();
     for size in sizes {
@@ -50,7 +42,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
 
 fn fill(setup: &Setup, dice: &mut Dice, from: u64, to: u64) -> Result<(), String> {
     let server = setup.start()?;
-    let mut connection = Connection::open(server.address).map_err(|cause| cause.to_string())?;
+    let mut connection = server.connect()?;
     for _ in from / BATCH..to / BATCH {
         append(&mut connection, dice, BATCH)?;
     }

@@ -15,7 +15,6 @@ use super::{
     clients::Client,
     figures::Figures,
     group::Group,
-    http::Connection,
     ledger::Ledger,
     server::{Server, Setup},
     watchers::{Subscriber, read},
@@ -79,7 +78,7 @@ impl<'a> Run<'a> {
         let twin = rounds.twin.as_ref().map(Setup::start).transpose()?;
         let group = twin.is_none().then(Group::default);
         if let Some(group) = &group {
-            group.create(&mut connect(&server)?)?;
+            group.create(&mut server.connect()?)?;
         }
         let clients = (0..rounds.clients).map(|number| Client::new(number, dice.split(), began)).collect();
         let subscriber = Subscriber::new(1_000, began);
@@ -104,7 +103,7 @@ impl<'a> Run<'a> {
         }
         let operations = self.told(looked_on);
         let failed = self.rounds.failed.join(format!("round-{round}.jsonl"));
-        let mut connection = connect(&server)?;
+        let mut connection = server.connect()?;
         self.ledger
             .verify(&mut connection, operations, &failed)
             .map_err(|reason| self.failed(round, &reason))?;
@@ -183,7 +182,7 @@ impl<'a> Run<'a> {
             self.subscriber.follow(server.address, |position| position >= head || Instant::now() > until);
         }
         let operations = self.told(Vec::new());
-        let mut connection = connect(&server)?;
+        let mut connection = server.connect()?;
         self.ledger.verify(&mut connection, operations, &self.rounds.failed.join("finish.jsonl"))?;
         self.ledger.verify_all(&mut connection)?;
         if self.subscriber.position < head {
@@ -194,15 +193,11 @@ impl<'a> Run<'a> {
         if let Some(group) = &self.group {
             let events: HashSet<Uuid> =
                 self.ledger.log().iter().filter(|e| e.stream.contains("/grp-")).map(|e| e.id).collect();
-            group.drain(server.address, &events)?;
+            group.drain(&server, &events)?;
             group.account(&mut figures, &events, crash.keeps_acknowledged_deliveries());
         }
         figures.connections = self.subscriber.connections;
         figures.delivered = self.subscriber.delivered;
         Ok(figures)
     }
-}
-
-fn connect(server: &Server) -> Result<Connection, String> {
-    Connection::open(server.address).map_err(|cause| format!("the server cannot be reached: {cause}"))
 }

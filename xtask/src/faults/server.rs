@@ -1,14 +1,15 @@
 //! The real server as a child process.
 
 use std::{
-    fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    fs::File,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use super::http::Connection;
+use super::{binary::arm, http::Connection};
+use crate::{process, servers::free_port};
 
 /// How a server is started.
 #[derive(Clone)]
@@ -41,6 +42,12 @@ pub(super) struct Server {
 const START: Duration = Duration::from_secs(60);
 
 impl Setup {
+    /// A server with its own sizes and settings, and without bugs.
+    pub(super) fn new(binary: &Path, data: PathBuf, log: PathBuf) -> Self {
+        let (binary, environment, wrapper) = (binary.to_owned(), Vec::new(), Vec::new());
+        Self { binary, data, log, planted: None, segment_bytes: None, environment, wrapper }
+    }
+
     /// Starts the server and waits until it is ready.
     pub(super) fn start(&self) -> Result<Server, String> {
         let mut server = self.spawn()?;
@@ -50,7 +57,7 @@ impl Setup {
 
     /// Starts the process and waits for nothing.
     pub(super) fn spawn(&self) -> Result<Server, String> {
-        let address = free_address()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.map_err(|cause| format!("{}: {cause}", self.log.display()))?;
         let errors = log.try_clone().map_err(|cause| cause.to_string())?;
@@ -62,25 +69,21 @@ impl Setup {
         if self.environment.iter().all(|(name, _)| *name != "GESTA_STORE") {
             command.env("GESTA_DATA", &self.data);
         }
-        command.env("RUST_LOG", "warn").env("GESTA_REQUEST_LOG", "false").env_remove("GESTA_PLANTED");
+        command.env("RUST_LOG", "warn").env("GESTA_REQUEST_LOG", "false");
         for variable in ["GESTA_FIRST_SEGMENT_BYTES", "GESTA_LARGEST_SEGMENT_BYTES"] {
             if let Some(bytes) = self.segment_bytes {
                 command.env(variable, bytes.to_string());
             }
         }
         command.envs(self.environment.iter().cloned());
-        if let Some(bug) = &self.planted {
-            command.env("GESTA_PLANTED", bug);
-        }
-        let child = command.spawn().map_err(|cause| format!("{}: {cause}", self.binary.display()))?;
+        let child = arm(&mut command, self.planted.as_deref()).spawn();
+        let child = child.map_err(|cause| format!("{}: {cause}", self.binary.display()))?;
         Ok(Server { child, address, took: Duration::ZERO })
     }
 
     /// The end of what the server said, for a failure's message.
     pub(super) fn said(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(5)..].join("\n")
+        process::tail(&self.log)
     }
 }
 
@@ -104,6 +107,11 @@ impl Server {
         }
     }
 
+    /// A connection to it.
+    pub(super) fn connect(&self) -> Result<Connection, String> {
+        Connection::open(self.address).map_err(|cause| format!("the server cannot be reached: {cause}"))
+    }
+
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -119,16 +127,4 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn free_address() -> Result<SocketAddr, String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    listener.and_then(|listener| listener.local_addr()).map_err(|cause| format!("no free port: {cause}"))
-}
-
-/// An empty folder of this name; whatever was there before is gone.
-pub(super) fn fresh_folder(path: &Path) -> Result<PathBuf, String> {
-    let _ = fs::remove_dir_all(path);
-    fs::create_dir_all(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
-    Ok(path.to_owned())
 }

@@ -16,14 +16,15 @@ use gesta_conformance::Dice;
 use super::{
     Binaries, Options, cannot,
     clients::Client,
-    fresh_folder_of_disk,
-    http::Connection,
-    ledger::Ledger,
+    ledger::{Ledger, read_log},
     place,
     powercut::Disk,
-    server::{Server, Setup, fresh_folder},
+    server::{Server, Setup},
 };
-use crate::{Outcome, process};
+use crate::{
+    Outcome,
+    process::{self, fresh_folder},
+};
 
 mod name;
 mod trace;
@@ -100,8 +101,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
     if let Some(bug) = &options.planted {
         return continue_after_eio(options, binaries, bug);
     }
-    let folder = fresh_folder_of_disk("syscalls-disk")?;
-    let disk = Disk::new(&folder, 64, options.run)
+    let disk = Disk::fresh("syscalls-disk", 64, options.run)
         .inspect_err(|reason| println!("syscalls: no power cuts: {reason}"))
         .ok();
     let calls = count(options, binaries, disk.as_ref())?;
@@ -110,7 +110,7 @@ pub(super) fn run(options: &Options, binaries: &Binaries) -> Outcome {
         let all = calls.of(call);
         found.all += all;
         for k in chosen(all, options.rounds.unwrap_or(2), &mut Dice::of(options.run + nth as u64)) {
-            let (binary, disk) = (binaries.honest.as_path(), disk.as_ref());
+            let (binary, disk) = (binaries.honest.gesta.as_path(), disk.as_ref());
             let point =
                 Point { options, binary, planted: None, disk, call, fault: *fault, k, paths: &calls.paths };
             point
@@ -155,11 +155,10 @@ fn chosen(all: usize, most: usize, dice: &mut Dice) -> Vec<usize> {
 /// Runs the script once without a fault, and counts the calls on the log's files.
 fn count(options: &Options, binaries: &Binaries, disk: Option<&Disk>) -> Result<Calls, String> {
     let folder = fresh_folder(&place("syscalls"))?;
-    let mut setup = scripted(binaries.honest.clone(), data(disk, &folder), &folder);
-    let mut server = setup.start()?;
+    let mut setup = scripted(&binaries.honest.gesta, data(disk, &folder), &folder);
+    let server = setup.start()?;
     let mut client = Client::new(0, Dice::of(options.run), Instant::now());
-    client.script(&mut open(&server)?, SCRIPT + AFTERWARDS);
-    server.kill();
+    client.script(&mut server.connect()?, SCRIPT + AFTERWARDS);
     drop(server);
     // Names of segments follow from the script: a second run has the same ones.
     let paths = Trace::paths(&setup.data);
@@ -168,7 +167,7 @@ fn count(options: &Options, binaries: &Binaries, disk: Option<&Disk>) -> Result<
     setup.wrapper = trace.command(None);
     let mut server = setup.start()?;
     let mut client = Client::new(0, Dice::of(options.run), Instant::now());
-    client.script(&mut open(&server)?, SCRIPT);
+    client.script(&mut server.connect()?, SCRIPT);
     trace.kill(&mut server);
     Calls::read(&trace, paths)
 }
@@ -180,21 +179,8 @@ fn data(disk: Option<&Disk>, folder: &Path) -> PathBuf {
     data
 }
 
-fn scripted(binary: PathBuf, data: PathBuf, folder: &Path) -> Setup {
-    let log = folder.join("server.log");
-    Setup {
-        binary,
-        data,
-        log,
-        planted: None,
-        segment_bytes: Some(16 << 10),
-        environment: Vec::new(),
-        wrapper: Vec::new(),
-    }
-}
-
-fn open(server: &Server) -> Result<Connection, String> {
-    Connection::open(server.address).map_err(|cause| format!("the server cannot be reached: {cause}"))
+fn scripted(binary: &Path, data: PathBuf, folder: &Path) -> Setup {
+    Setup { segment_bytes: Some(16 << 10), ..Setup::new(binary, data, folder.join("server.log")) }
 }
 
 /// One fault at one call.
@@ -212,7 +198,7 @@ struct Point<'a> {
 impl Point<'_> {
     fn play(&self, found: &mut Found) -> Result<(), String> {
         let folder = fresh_folder(&place("syscalls"))?;
-        let mut setup = scripted(self.binary.to_owned(), data(self.disk, &folder), &folder);
+        let mut setup = scripted(self.binary, data(self.disk, &folder), &folder);
         setup.planted = self.planted.map(Into::into);
         let trace = Trace::new(folder.join("trace"), self.paths);
         let injection = format!("{}:{}:when={}", self.call, self.fault.injection(), self.k);
@@ -221,7 +207,7 @@ impl Point<'_> {
         setup.wrapper = trace.command(Some(&injection));
         // A server that meets the fault at its start may refuse to start.
         if let Ok(mut server) = setup.start() {
-            if let Ok(mut connection) = Connection::open(server.address) {
+            if let Ok(mut connection) = server.connect() {
                 client.script(&mut connection, SCRIPT);
             }
             self.goes_on(&server, &trace, &mut client, found);
@@ -238,7 +224,11 @@ impl Point<'_> {
                 return Ok(());
             }
         };
-        ledger.verify(&mut open(&server)?, std::mem::take(&mut client.done), &folder.join("failed.jsonl"))?;
+        ledger.verify(
+            &mut server.connect()?,
+            std::mem::take(&mut client.done),
+            &folder.join("failed.jsonl"),
+        )?;
         found.acknowledged += ledger.figures.acknowledged;
         found.wrong.extend(client.wrong.drain(..).map(|what| format!("{injection}: {what}")));
         found.wrong.extend(ledger.figures.wrong.drain(..).map(|what| format!("{injection}: {what}")));
@@ -260,7 +250,7 @@ impl Point<'_> {
         if !writers || !matches!(self.fault, Fault::Eio | Fault::Enospc) || !trace.was_injected(false) {
             return;
         }
-        let Ok(mut connection) = Connection::open(server.address) else { return };
+        let Ok(mut connection) = server.connect() else { return };
         let before = client.acknowledged();
         client.script(&mut connection, AFTERWARDS);
         let after = client.acknowledged() - before;
@@ -276,7 +266,7 @@ impl Point<'_> {
 
 /// A writer that takes a failed sync for done must be seen to go on.
 fn continue_after_eio(options: &Options, binaries: &Binaries, bug: &str) -> Outcome {
-    let binary = binaries.planted.as_deref().ok_or("the binary with planted bugs is not built")?;
+    let binary = binaries.planted()?.gesta.as_path();
     let calls = count(options, binaries, None)?;
     let mut found = Found::default();
     let k = calls.of("fdatasync") / 2;
@@ -289,29 +279,41 @@ fn continue_after_eio(options: &Options, binaries: &Binaries, bug: &str) -> Outc
 
 /// Every sync of the log lies, then the power goes: the harness must see the loss, and the store must open or refuse.
 fn lying_disk(options: &Options, binaries: &Binaries) -> Outcome {
-    let folder = fresh_folder_of_disk("syscalls-disk")?;
-    let disk = match Disk::new(&folder, 256, options.run) {
+    let disk = match Disk::fresh("syscalls-disk", 256, options.run) {
         Ok(disk) => disk,
         Err(reason) => return cannot("lying_sync", &reason),
     };
-    let mut setup = scripted(binaries.honest.clone(), disk.data(), &folder);
-    let trace = Trace::new(folder.join("trace"), &[]);
-    setup.wrapper = trace.command(Some(&format!("fdatasync,fsync:{}:when=1+", Fault::Lie.injection())));
+    let setup = scripted(&binaries.honest.gesta, disk.data(), disk.folder());
+    let lie = format!("fdatasync,fsync:{}:when=1+", Fault::Lie.injection());
+    let (lost, told) = lost(setup, &disk, &lie, options.run, SCRIPT)?;
+    println!("lying_sync: {lost} of {told} acknowledged appends lost by a disk that lies, as they must be");
+    if lost > 0 { Ok(()) } else { Err("lying_sync: nothing was lost, so this harness sees nothing".into()) }
+}
+
+/// Appends while this is done to system calls, and cuts the power right behind it: how many of the acknowledged appends
+/// are lost.
+fn lost(
+    mut setup: Setup,
+    disk: &Disk,
+    injection: &str,
+    run: u64,
+    appends: usize,
+) -> Result<(usize, usize), String> {
+    let trace = Trace::new(disk.folder().join("trace"), &[]);
+    setup.wrapper = trace.command(Some(injection));
     let mut server = setup.start()?;
-    let mut client = Client::new(0, Dice::of(options.run), Instant::now());
-    client.script(&mut open(&server)?, SCRIPT);
+    let mut client = Client::new(0, Dice::of(run), Instant::now());
+    client.script(&mut server.connect()?, appends);
     disk.cut(2)?;
     trace.kill(&mut server);
     disk.restore()?;
     setup.wrapper.clear();
+    setup.planted = None;
     let told = client.acknowledged();
-    let lost = match setup.start() {
-        Err(_) => told,
-        Ok(server) => {
-            let log = super::ledger::read_log(&mut open(&server)?, 0)?;
-            told.saturating_sub(log.len())
-        }
+    let there = match setup.start() {
+        Ok(server) => read_log(&mut server.connect()?, 0)?.len(),
+        // A start that is refused has noticed the loss.
+        Err(_) => 0,
     };
-    println!("lying_sync: {lost} of {told} acknowledged appends lost by a disk that lies, as they must be");
-    if lost > 0 { Ok(()) } else { Err("lying_sync: nothing was lost, so this harness sees nothing".into()) }
+    Ok((told.saturating_sub(there), told))
 }

@@ -2,20 +2,13 @@
 
 use crate::{
     Outcome, process,
+    programs::Build,
     servers::{self, Server},
 };
 
 /// Runs every part of `bench`; without Redis and PostgreSQL where this machine has none.
 pub(super) fn smoke() -> Outcome {
-    process::run(process::cargo().args([
-        "build",
-        "--locked",
-        "--package",
-        "gesta-cli",
-        "--package",
-        "bench",
-    ]))?;
-    let programs = process::target().join("debug");
+    let programs = Build::default().targets(&["--bin", "gesta", "--bin", "bench"])?;
     let mut bench = process::program(programs.join("bench"));
     bench.arg("--smoke").arg("--gesta").arg(programs.join("gesta"));
     bench.arg("--folder").arg(process::target().join("bench-smoke"));

@@ -2,23 +2,13 @@
 
 /// A block of commands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Block {
-    /// Started, and left running.
-    Serve {
-        /// Where it begins.
-        line: usize,
-        /// What is run.
-        script: String,
-    },
-    /// Run to its end.
-    Run {
-        /// Where it begins.
-        line: usize,
-        /// What is run.
-        script: String,
-        /// What it prints.
-        shows: Shows,
-    },
+pub(super) struct Block {
+    /// Where it begins.
+    pub(super) line: usize,
+    /// What is run.
+    pub(super) script: String,
+    /// What it prints when it is run to its end; nothing for what is started and left running.
+    pub(super) shows: Option<Shows>,
 }
 
 /// What a block must print.
@@ -30,15 +20,6 @@ pub(super) enum Shows {
     Text(String),
     /// This JSON, however it is laid out.
     Json(String),
-}
-
-impl Block {
-    /// Where it begins.
-    pub(super) fn line(&self) -> usize {
-        match self {
-            Self::Serve { line, .. } | Self::Run { line, .. } => *line,
-        }
-    }
 }
 
 impl Shows {
@@ -66,8 +47,8 @@ pub(super) fn read(page: &str) -> Vec<Block> {
         let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
         let text = inside.collect::<Vec<_>>().join("\n");
         match info {
-            "sh serve" => blocks.push(Block::Serve { line: at + 1, script: text }),
-            "sh run" => blocks.push(Block::Run { line: at + 1, script: text, shows: Shows::Anything }),
+            "sh serve" => blocks.push(Block { line: at + 1, script: text, shows: None }),
+            "sh run" => blocks.push(Block { line: at + 1, script: text, shows: Some(Shows::Anything) }),
             "text shows" => show(&mut blocks, Shows::Text(text)),
             "json shows" => show(&mut blocks, Shows::Json(text)),
             _ => {}
@@ -77,7 +58,7 @@ pub(super) fn read(page: &str) -> Vec<Block> {
 }
 
 fn show(blocks: &mut [Block], shown: Shows) {
-    if let Some(Block::Run { shows, .. }) = blocks.last_mut() {
+    if let Some(Block { shows: Some(shows), .. }) = blocks.last_mut() {
         *shows = shown;
     }
 }
@@ -108,8 +89,9 @@ mod tests {
     #[test]
     fn a_page_gives_its_blocks_in_order() {
         let page = "# x\n```sh serve\ngesta serve\n```\n```sh\nnot run\n```\n```sh run\necho 1\n```\n```text shows\n1\n```\n";
-        let run = Block::Run { line: 8, script: "echo 1".into(), shows: Shows::Text("1".into()) };
-        assert_eq!(read(page), [Block::Serve { line: 2, script: "gesta serve".into() }, run]);
+        let serve = Block { line: 2, script: "gesta serve".into(), shows: None };
+        let run = Block { line: 8, script: "echo 1".into(), shows: Some(Shows::Text("1".into())) };
+        assert_eq!(read(page), [serve, run]);
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{Outcome, process, servers};
@@ -35,10 +34,7 @@ impl Session {
     /// A fresh folder with links to what a clone holds.
     pub(super) fn new(folder: &Path) -> Result<Self, String> {
         let say = |cause: std::io::Error| format!("{}: {cause}", folder.display());
-        if folder.exists() {
-            fs::remove_dir_all(folder).map_err(say)?;
-        }
-        fs::create_dir_all(folder).map_err(say)?;
+        process::fresh_folder(folder)?;
         for entry in fs::read_dir(process::root()).map_err(say)?.flatten() {
             let name = entry.file_name();
             let is_data = matches!(name.to_str(), Some(".git" | "target" | "gesta-data"));
@@ -56,15 +52,13 @@ impl Session {
         let mut shell = self.shell(&format!("exec {}", script.trim()));
         shell.stdout(log.try_clone().map_err(|cause| cause.to_string())?).stderr(log);
         self.server = Some(shell.spawn().map_err(|cause| format!("bash does not start: {cause}"))?);
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            if Instant::now() > deadline || self.has_ended() {
-                let said = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
-                return Err(format!("the server does not answer: {}", said.trim()));
-            }
-            thread::sleep(Duration::from_millis(50));
+        let answers = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        process::until(PATIENCE, || answers(self.port) || self.has_ended());
+        if answers(self.port) {
+            return Ok(());
         }
-        Ok(())
+        let said = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+        Err(format!("the server does not answer: {}", said.trim()))
     }
 
     /// Runs a block and hands back what it printed.
@@ -101,7 +95,7 @@ impl Drop for Session {
     fn drop(&mut self) {
         if let Some(mut server) = self.server.take() {
             // The shell has become the server, so this is the server's own process.
-            let _ = process::run(process::program("sh").args(["-c", &format!("kill -TERM {}", server.id())]));
+            let _ = process::signal(server.id(), "TERM");
             let _ = server.wait();
         }
     }

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{folder_of_its_user, free_port, packages, tail};
+use super::{folder_of_its_user, free_port, packages};
 use crate::{Outcome, process};
 
 /// Where its data is.
@@ -35,7 +35,7 @@ pub(super) fn start(folder: &Path, port: u16) -> Outcome {
     start.arg("-D").arg(&data).arg("-l").arg(folder.join("log")).args(["-w", "start"]);
     // What pg_ctl prints is of no use; and the server would hold our pipe open if we read it.
     start.stdout(std::process::Stdio::null());
-    process::run(&mut start).map_err(|reason| format!("{reason}\n{}", tail(&folder.join("log"))))
+    process::run(&mut start).map_err(|reason| format!("{reason}\n{}", process::tail(&folder.join("log"))))
 }
 
 /// A server of a fault's own, which it may kill; fresh, and gone with this value.
@@ -48,9 +48,7 @@ impl Cluster {
     /// Makes one of this name and starts it.
     pub(crate) fn fresh(name: &str) -> Result<Self, String> {
         let cluster = Self { folder: folder_of_its_user("faults", name), port: free_port()? };
-        let _ = fs::remove_dir_all(&cluster.folder);
-        fs::create_dir_all(&cluster.folder)
-            .map_err(|cause| format!("{}: {cause}", cluster.folder.display()))?;
+        process::fresh_folder(&cluster.folder)?;
         cluster.start()?;
         Ok(cluster)
     }

@@ -12,13 +12,12 @@ pub(super) fn check(sources: &[Source], rules: &Rules) -> Vec<Finding> {
     let shares = shares(sources);
     let least = |package: &str| rules.thin_docs.get(package).copied().unwrap_or(FLOOR);
     let thin = shares.iter().filter(|(package, share)| **share < least(package));
-    thin.map(|(package, share)| Finding {
-        path: format!("{package}/src/lib.rs"),
-        line: 1,
-        what: format!("{share} doc lines per 100 lines of code, at least {}", least(package)),
-        mend: "say what each public item promises, in which unit, and when it fails",
-    })
-    .collect()
+    let mend = "say what each public item promises, in which unit, and when it fails";
+    let what = |package: &str, share| {
+        format!("{share} doc lines per 100 lines of code, at least {}", least(package))
+    };
+    thin.map(|(package, share)| Finding::new(format!("{package}/src/lib.rs"), 1, what(package, share), mend))
+        .collect()
 }
 
 fn shares(sources: &[Source]) -> BTreeMap<String, usize> {

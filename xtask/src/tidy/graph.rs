@@ -1,6 +1,9 @@
 //! Who may use whom, and how much foreign code comes along.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use serde::Deserialize;
 
@@ -15,8 +18,16 @@ struct Metadata {
 #[derive(Debug, Deserialize)]
 struct Package {
     name: String,
+    manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
     features: BTreeMap<String, Vec<String>>,
+}
+
+impl Package {
+    /// Its manifest, from the root.
+    fn manifest(&self) -> String {
+        self.manifest_path.strip_prefix(process::root()).unwrap_or(&self.manifest_path).display().to_string()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,16 +39,16 @@ struct Dependency {
 
 /// Looks at the direction of our crates, their third-party weight, their default features and the lock file.
 pub(super) fn check(rules: &Rules) -> Result<Vec<Finding>, String> {
-    let metadata = process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output();
-    let metadata = metadata.map_err(|cause| format!("cargo metadata does not start: {cause}"))?;
-    let Metadata { packages } = serde_json::from_slice(&metadata.stdout).map_err(|cause| {
-        format!("cargo metadata: {cause}: {}", String::from_utf8_lossy(&metadata.stderr).trim())
-    })?;
+    let metadata = process::read(process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let Metadata { packages } =
+        serde_json::from_str(&metadata).map_err(|cause| format!("cargo metadata: {cause}"))?;
 
     let mut findings: Vec<Finding> = packages.iter().flat_map(|package| direction(package, rules)).collect();
     findings.extend(packages.iter().filter(|package| offers_planted(package)).map(planted));
-    for (package, most) in &rules.weight {
-        findings.extend(weight(package, *most)?);
+    for package in &packages {
+        if let Some(most) = rules.weight.get(&package.name) {
+            findings.extend(weight(package, *most)?);
+        }
     }
     let lock =
         std::fs::read_to_string(process::root().join("Cargo.lock")).map_err(|cause| cause.to_string())?;
@@ -47,33 +58,18 @@ pub(super) fn check(rules: &Rules) -> Result<Vec<Finding>, String> {
 
 fn direction(package: &Package, rules: &Rules) -> Vec<Finding> {
     let Some(allowed) = rules.direction.get(&package.name) else {
-        return vec![Finding {
-            path: "xtask/tidy.toml".into(),
-            line: 1,
-            what: format!("no direction for the crate {}", package.name),
-            mend: "write down which of our crates it may use",
-        }];
+        let what = format!("no direction for the crate {}", package.name);
+        return vec![Finding::new("xtask/tidy.toml", 1, what, "write down which of our crates it may use")];
     };
     let ours = package
         .dependencies
         .iter()
         .filter(|used| used.source.is_none() && used.kind.as_deref() != Some("dev"));
+    let mend = "dependencies point one way: see the table in xtask/tidy.toml and ARCHITECTURE.md";
+    let name = &package.name;
     ours.filter(|used| !allowed.contains(&used.name))
-        .map(|used| Finding {
-            path: manifest(&package.name),
-            line: 1,
-            what: format!("{} uses {}", package.name, used.name),
-            mend: "dependencies point one way: see the table in xtask/tidy.toml and ARCHITECTURE.md",
-        })
+        .map(|used| Finding::new(package.manifest(), 1, format!("{name} uses {}", used.name), mend))
         .collect()
-}
-
-fn manifest(package: &str) -> String {
-    if matches!(package, "bench" | "xtask") {
-        format!("{package}/Cargo.toml")
-    } else {
-        format!("crates/{package}/Cargo.toml")
-    }
 }
 
 /// Whether the deliberate bugs are in what everybody builds.
@@ -92,39 +88,24 @@ fn offers_planted(package: &Package) -> bool {
 }
 
 fn planted(package: &Package) -> Finding {
-    Finding {
-        path: manifest(&package.name),
-        line: 1,
-        what: "the feature `planted` is on by default".into(),
-        mend: "take it out of the default set: it holds deliberate bugs",
-    }
+    let mend = "take it out of the default set: it holds deliberate bugs";
+    Finding::new(package.manifest(), 1, "the feature `planted` is on by default", mend)
 }
 
 /// Counts third-party crates of the normal and build graph, by name.
-fn weight(package: &str, most: usize) -> Result<Option<Finding>, String> {
+fn weight(package: &Package, most: usize) -> Result<Option<Finding>, String> {
+    let name = &package.name;
     let mut tree = process::cargo();
-    tree.args([
-        "tree",
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-        "--package",
-        package,
-    ]);
+    tree.args(["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    tree.args(["--package", name]);
     let listed = process::read(&mut tree)?;
     let count = third_party(&listed);
     if count < most {
-        println!("tidy: note: {package} has {count} third-party crates; its ceiling {most} may come down");
+        println!("tidy: note: {name} has {count} third-party crates; its ceiling {most} may come down");
     }
-    Ok((count > most).then(|| Finding {
-        path: manifest(package),
-        line: 1,
-        what: format!("{count} third-party crates behind {package}, at most {most}"),
-        mend: "do without the new one, or choose a lighter one (cargo tree -e normal,build)",
-    }))
+    let what = format!("{count} third-party crates behind {name}, at most {most}");
+    let mend = "do without the new one, or choose a lighter one (cargo tree -e normal,build)";
+    Ok((count > most).then(|| Finding::new(package.manifest(), 1, what, mend)))
 }
 
 /// Path packages are shown with their folder in brackets.
@@ -137,14 +118,11 @@ fn lock_sources(lock: &str) -> Vec<Finding> {
     let index = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
     let foreign =
         lock.lines().enumerate().filter(|(_, line)| line.starts_with("source = ") && *line != index);
-    foreign
-        .map(|(at, line)| Finding {
-            path: "Cargo.lock".into(),
-            line: at + 1,
-            what: format!("a crate from elsewhere: {line}"),
-            mend: "take crates from crates.io only",
-        })
-        .collect()
+    let finding = |(at, line)| {
+        let what = format!("a crate from elsewhere: {line}");
+        Finding::new("Cargo.lock", at + 1, what, "take crates from crates.io only")
+    };
+    foreign.map(finding).collect()
 }
 
 #[cfg(test)]
@@ -160,8 +138,12 @@ mod tests {
                 ("planted".into(), vec![]),
             ])
         };
-        let package =
-            |default| Package { name: "a".into(), dependencies: vec![], features: features(default) };
+        let package = |default| Package {
+            name: "a".into(),
+            manifest_path: "a/Cargo.toml".into(),
+            dependencies: vec![],
+            features: features(default),
+        };
         assert!(offers_planted(&package("planted")) && offers_planted(&package("all")));
         assert!(!offers_planted(&package("other")));
     }

@@ -19,12 +19,8 @@ pub(super) fn check(paths: &[String], rules: &Rules) -> Vec<Finding> {
 fn stray(path: &str, root: &[String]) -> Option<Finding> {
     let top = path.split('/').next().unwrap_or(path);
     let known = root.iter().any(|entry| entry == top);
-    (!known).then(|| Finding {
-        path: path.to_owned(),
-        line: 1,
-        what: format!("{top} does not belong at the root"),
-        mend: "living pages go to docs/; reports, plans and copies go nowhere",
-    })
+    let mend = "living pages go to docs/; reports, plans and copies go nowhere";
+    (!known).then(|| Finding::new(path, 1, format!("{top} does not belong at the root"), mend))
 }
 
 /// Starts of paths that exist on one machine only. Written in two halves: this file is searched too.
@@ -37,20 +33,12 @@ fn machine_paths(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, line) in text.lines().enumerate() {
         if let Some(found) = MACHINE_PATHS.iter().find(|start| has_path(line, start)) {
-            findings.push(Finding {
-                path: path.to_owned(),
-                line: at + 1,
-                what: format!("a path of one machine: {found}"),
-                mend: "name it from the root, from a variable or from a temporary folder",
-            });
+            let mend = "name it from the root, from a variable or from a temporary folder";
+            findings.push(Finding::new(path, at + 1, format!("a path of one machine: {found}"), mend));
         }
         if MIRRORS.iter().any(|setting| line.contains(setting)) {
-            findings.push(Finding {
-                path: path.to_owned(),
-                line: at + 1,
-                what: "a package mirror".into(),
-                mend: "leave mirrors to the configuration of the machine",
-            });
+            let mend = "leave mirrors to the configuration of the machine";
+            findings.push(Finding::new(path, at + 1, "a package mirror", mend));
         }
     }
     findings

@@ -20,11 +20,9 @@ fn compare(code: &str, page: &str) -> Vec<Finding> {
         lines.filter_map(|(at, line)| setting(line).map(|(default, variable)| (at, default, variable)));
     settings
         .filter(|(_, default, variable)| !page.contains(&row(variable, default)))
-        .map(|(at, default, variable)| Finding {
-            path: CODE.into(),
-            line: at + 1,
-            what: format!("{PAGE} does not say that {variable} is {default:?} by default"),
-            mend: "write its row into the table of settings",
+        .map(|(at, default, variable)| {
+            let what = format!("{PAGE} does not say that {variable} is {default:?} by default");
+            Finding::new(CODE, at + 1, what, "write its row into the table of settings")
         })
         .collect()
 }

@@ -1,8 +1,6 @@
 //! How long files and functions may be.
 
-use std::collections::BTreeMap;
-
-use super::{Finding, Rules, source::Source};
+use super::{Finding, source::Source};
 
 const FILE: usize = 500;
 const MAIN: usize = 60;
@@ -11,13 +9,9 @@ const SQL: usize = 40;
 const MIGRATION: usize = 200;
 const FUNCTION: usize = 70;
 
-/// Looks for files and functions beyond their limit or beyond their entry in `tidy.toml`.
-pub(super) fn check(sources: &[Source], rules: &Rules) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        sources.iter().filter_map(|source| file(source, &rules.long_files)).collect();
-    findings.extend(sources.iter().flat_map(|source| functions(source, &rules.long_functions)));
-    findings.extend(stale(sources, &rules.long_files));
-    findings
+/// Looks for a file or functions beyond their limit.
+pub(super) fn check(source: &Source) -> Vec<Finding> {
+    file(source).into_iter().chain(functions(source)).collect()
 }
 
 /// How much code there is, in one line.
@@ -37,19 +31,15 @@ fn limit(path: &str) -> usize {
     }
 }
 
-fn file(source: &Source, old: &BTreeMap<String, usize>) -> Option<Finding> {
-    let most = old.get(&source.path).copied().unwrap_or(limit(&source.path));
-    let lines = source.lines.len();
-    (lines > most).then(|| Finding {
-        path: source.path.clone(),
-        line: most + 1,
-        what: format!("{lines} lines, at most {most}"),
-        mend: "find the second idea in the file and give it a file of its own",
-    })
+fn file(source: &Source) -> Option<Finding> {
+    let (most, lines) = (limit(&source.path), source.lines.len());
+    let mend = "find the second idea in the file and give it a file of its own";
+    (lines > most)
+        .then(|| Finding::new(&source.path, most + 1, format!("{lines} lines, at most {most}"), mend))
 }
 
 /// Formatted code closes a function at the indentation it began at.
-fn functions(source: &Source, old: &BTreeMap<String, usize>) -> Vec<Finding> {
+fn functions(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, text) in source.numbered().filter(|_| source.path.ends_with(".rs")) {
         let Some(name) = function_name(text) else { continue };
@@ -58,14 +48,10 @@ fn functions(source: &Source, old: &BTreeMap<String, usize>) -> Vec<Finding> {
         let declared = format!("{indent})");
         let ends = |line: &String| *line == end || (line.starts_with(&declared) && line.ends_with(';'));
         let Some(lines) = source.lines[number - 1..].iter().position(ends) else { continue };
-        let most = old.get(&format!("{}::{name}", source.path)).copied().unwrap_or(FUNCTION);
-        if lines + 1 > most {
-            findings.push(Finding {
-                path: source.path.clone(),
-                line: number,
-                what: format!("function {name} has {} lines, at most {most}", lines + 1),
-                mend: "let it decide and leave the work to smaller functions",
-            });
+        if lines >= FUNCTION {
+            let what = format!("function {name} has {} lines, at most {FUNCTION}", lines + 1);
+            let mend = "let it decide and leave the work to smaller functions";
+            findings.push(Finding::new(&source.path, number, what, mend));
         }
     }
     findings
@@ -80,19 +66,6 @@ fn function_name(line: &str) -> Option<&str> {
     Some(rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or(rest))
 }
 
-fn stale(sources: &[Source], old: &BTreeMap<String, usize>) -> Vec<Finding> {
-    let still =
-        |path: &str| sources.iter().any(|source| source.path == path && source.lines.len() > limit(path));
-    let gone = old.keys().filter(|path| !still(path));
-    gone.map(|path| Finding {
-        path: "xtask/tidy.toml".into(),
-        line: 1,
-        what: format!("long_files still names {path}, which is short enough now"),
-        mend: "take its line out",
-    })
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,10 +74,10 @@ mod tests {
     fn a_long_file_and_a_long_function_are_found() {
         let body = "    let a = 1;\n".repeat(FUNCTION);
         let source = Source::new("a/src/x.rs", &format!("pub(crate) async fn long(\n) {{\n{body}}}\n"));
-        assert_eq!(functions(&source, &BTreeMap::new()).len(), 1);
-        assert_eq!(functions(&source, &BTreeMap::from([("a/src/x.rs::long".into(), 200)])).len(), 0);
-        let long = Source::new("a/src/main.rs", &"\n".repeat(MAIN + 1));
-        assert!(file(&long, &BTreeMap::new()).is_some());
-        assert!(file(&long, &BTreeMap::from([("a/src/main.rs".into(), MAIN + 1)])).is_none());
+        assert_eq!(functions(&source).len(), 1);
+        let short = Source::new("a/src/x.rs", &format!("fn short() {{\n{}}}\n", &body[..body.len() / 2]));
+        assert_eq!(functions(&short).len(), 0);
+        assert!(file(&Source::new("a/src/main.rs", &"\n".repeat(MAIN + 1))).is_some());
+        assert!(file(&Source::new("a/src/main.rs", &"\n".repeat(MAIN))).is_none());
     }
 }

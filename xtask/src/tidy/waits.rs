@@ -9,19 +9,12 @@ use super::{
 pub(super) fn check(source: &Source) -> Vec<Finding> {
     let ignored =
         source.numbered().filter(|(_, text)| text.trim_start().starts_with(concat!("#[", "ignore")));
-    let ignored = ignored.map(|(line, _)| Finding {
-        path: source.path.clone(),
-        line,
-        what: "a test that does not run".into(),
-        mend: "let it run, or delete it",
+    let ignored = ignored.map(|(line, _)| {
+        Finding::new(&source.path, line, "a test that does not run", "let it run, or delete it")
     });
     let asleep = source.tests().filter(|(line, text)| sleeps(text) && !is_allowed(source, *line));
-    let asleep = asleep.map(|(line, _)| Finding {
-        path: source.path.clone(),
-        line,
-        what: "a test that sleeps".into(),
-        mend: "wait for a signal, pause tokio's clock, or look again and again in a loop with a bound",
-    });
+    let mend = "wait for a signal, pause tokio's clock, or look again and again in a loop with a bound";
+    let asleep = asleep.map(|(line, _)| Finding::new(&source.path, line, "a test that sleeps", mend));
     ignored.chain(asleep).collect()
 }
 

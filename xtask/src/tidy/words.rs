@@ -24,20 +24,16 @@ pub(super) fn check(source: &Source) -> Vec<Finding> {
 
 fn finding(source: &Source, line: usize, what: String) -> Finding {
     let mend = "name it for what it is: service, manager, util and helper fit everything";
-    Finding { path: source.path.clone(), line, what, mend }
+    Finding::new(&source.path, line, what, mend)
 }
 
 fn file_name(source: &Source) -> Option<Finding> {
     let named = |part: &str| is_empty_word(part.trim_end_matches(".rs"));
     let empty = source.path.split('/').any(named);
     let module = source.path.ends_with("/mod.rs");
+    let mend = "name the file for its module, beside its folder: saga.rs and saga/";
     (empty || module).then(|| match module {
-        true => Finding {
-            path: source.path.clone(),
-            line: 1,
-            what: "a mod.rs".into(),
-            mend: "name the file for its module, beside its folder: saga.rs and saga/",
-        },
+        true => Finding::new(&source.path, 1, "a mod.rs", mend),
         false => finding(source, 1, "the file's name tells nothing".into()),
     })
 }
@@ -60,14 +56,8 @@ fn is_empty_word(name: &str) -> bool {
 fn unwraps(source: &Source) -> Vec<Finding> {
     let given_up =
         source.code().filter(|(_, text)| !is_comment(text) && text.contains(concat!(".unwrap", "()")));
-    given_up
-        .map(|(line, _)| Finding {
-            path: source.path.clone(),
-            line,
-            what: "an unwrap outside tests".into(),
-            mend: "return the error, or say in expect(\"...\") why it cannot fail",
-        })
-        .collect()
+    let mend = "return the error, or say in expect(\"...\") why it cannot fail";
+    given_up.map(|(line, _)| Finding::new(&source.path, line, "an unwrap outside tests", mend)).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ use hdrhistogram::Histogram;
 use tokio::sync::Mutex;
 
 use super::Stretch;
-use crate::{load::Latency, process::memory, wire::Workload};
+use crate::{
+    load::{Latency, histogram},
+    process::memory,
+    wire::Workload,
+};
 
 const WRITERS: u64 = 256;
 const STREAMS: u64 = 100_000;
@@ -103,8 +107,4 @@ async fn write(shared: Arc<Shared>, writer: u64) -> Result<(), String> {
             mine.reset();
         }
     }
-}
-
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are legal")
 }

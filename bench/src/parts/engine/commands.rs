@@ -1,15 +1,10 @@
 //! Commands through the repository.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use gesta::{Command, Repository, snapshot::SnapshotPolicy};
 use gesta_core::{AppendBatch, EventStore, ExpectedVersion, NewEvent, StreamId};
 use gesta_file::{FileStore, Options};
-use hdrhistogram::Histogram;
 use orders::domain::{
     customer::{Customer, CustomerCommand, CustomerRegistered, PhoneChanged},
     order::{Order, OrderCommand, OrderItem},
@@ -18,7 +13,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::tell;
-use crate::load::{Latency, histogram};
+use crate::load::{Latency, histogram, together};
 
 /// Commands in flight at a time.
 const WRITERS: u64 = 64;
@@ -69,7 +64,7 @@ async fn run<F: Future<Output = Result<(), String>> + Send + 'static>(
     each: u64,
     command: impl Fn(u64, u64) -> F + Clone + Send + 'static,
 ) -> Result<(), String> {
-    let (began, mut all, mut writers) = (Instant::now(), histogram(), JoinSet::new());
+    let (began, mut writers) = (Instant::now(), JoinSet::new());
     for writer in 0..WRITERS {
         let command = command.clone();
         writers.spawn(async move {
@@ -77,14 +72,12 @@ async fn run<F: Future<Output = Result<(), String>> + Send + 'static>(
             for number in 0..each {
                 let began = Instant::now();
                 command(writer, number).await?;
-                record(&mut mine, began.elapsed());
+                mine.saturating_record(began.elapsed().as_micros() as u64);
             }
-            Ok::<_, String>(mine)
+            Ok(mine)
         });
     }
-    while let Some(mine) = writers.join_next().await {
-        all.add(mine.map_err(|cause| cause.to_string())??).map_err(|cause| cause.to_string())?;
-    }
+    let all = together(writers).await?;
     tell(what, (WRITERS * each) as f64 / began.elapsed().as_secs_f64(), Latency::of(&all))
 }
 
@@ -110,10 +103,6 @@ async fn grow(store: &Arc<dyn EventStore>, long: u64) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn record(latencies: &mut Histogram<u64>, took: Duration) {
-    latencies.saturating_record(took.as_micros() as u64);
 }
 
 fn done<T>(executed: Result<T, impl std::fmt::Display>) -> Result<(), String> {

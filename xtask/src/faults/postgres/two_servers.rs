@@ -9,9 +9,9 @@ use super::super::{
     options::Options,
     place,
     rounds::{Crash, Rounds},
-    server::{Server, Setup, fresh_folder},
+    server::{Server, Setup},
 };
-use crate::{Outcome, servers::Cluster};
+use crate::{Outcome, process::fresh_folder, servers::Cluster};
 
 /// Kills the server that clients talk to; now and then the database first.
 struct Either(Cluster);
@@ -36,13 +36,8 @@ pub(super) fn run(options: &Options, binaries: &Binaries, rounds: usize) -> Outc
     let folder = fresh_folder(&place("postgres"))?;
     let cluster = Cluster::fresh("two_servers")?;
     let setup = |name: &str| Setup {
-        binary: binaries.honest.clone(),
-        data: folder.join(name),
-        log: folder.join(format!("{name}.log")),
-        planted: None,
-        segment_bytes: None,
         environment: vec![("GESTA_STORE", cluster.url())],
-        wrapper: Vec::new(),
+        ..Setup::new(&binaries.honest.gesta, folder.join(name), folder.join(format!("{name}.log")))
     };
     let (setup, twin) = (setup("one"), Some(setup("two")));
     let failed = folder_of_failures("postgres")?;
@@ -55,10 +50,9 @@ pub(super) fn run(options: &Options, binaries: &Binaries, rounds: usize) -> Outc
         failed,
         until_wrong: false,
     };
-    let again = options.again("postgres", rounds, None);
-    let figures = played
-        .play(&Either(cluster))
-        .map_err(|reason| format!("postgres: two servers: {reason}\nagain: {again}"))?;
-    figures.print("postgres: two servers");
-    figures.verdict().map_err(|findings| format!("postgres: two servers: {findings}\nagain: {again}"))
+    let played = played.play(&Either(cluster)).and_then(|figures| {
+        figures.print("postgres: two servers");
+        figures.verdict()
+    });
+    played.map_err(|what| options.failed("postgres", rounds, &format!("two servers: {what}")))
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::super::server::Server;
@@ -64,15 +65,10 @@ impl Trace {
         let children =
             fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap_or_default();
         for child in children.split_whitespace() {
-            let _ = process::read(process::program("kill").args(["-9", child]));
+            let Ok(child) = child.parse() else { continue };
+            let _ = process::signal(child, "KILL");
             // It holds the folder's lock until the kernel has let go of its last thread.
-            let gone = || !Path::new("/proc").join(child).exists();
-            for _ in 0..1_000 {
-                if gone() {
-                    break;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
+            process::until(Duration::from_secs(5), || !Path::new("/proc").join(child.to_string()).exists());
         }
         server.kill();
     }
