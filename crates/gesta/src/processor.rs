@@ -22,6 +22,7 @@ pub use handle::ProcessorHandle;
 pub use status::{ProcessorState, ProcessorStatus};
 
 use handle::Wish;
+pub(crate) use lease::Gate;
 use run::Loop;
 pub(crate) use tally::Tally;
 
@@ -79,6 +80,7 @@ pub struct Processor {
     options: ProcessorOptions,
     /// Whether it is a replay of the past, whose dead letters hold up nobody else.
     is_replay: bool,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// How a processor runs.
@@ -153,7 +155,7 @@ impl Processor {
         handler: Arc<dyn EventHandler>,
     ) -> Self {
         let (owner, options) = (owner.into(), ProcessorOptions::default());
-        Self { store, checkpoints, clock, owner, handler, options, is_replay: false }
+        Self { store, checkpoints, clock, owner, handler, options, is_replay: false, gate: None }
     }
 
     /// The same with these options.
@@ -165,6 +167,12 @@ impl Processor {
     /// The same as a replay of the past.
     pub(crate) fn for_replay(mut self) -> Self {
         self.is_replay = true;
+        self
+    }
+
+    /// The same, claiming its checkpoint only while this lets it.
+    pub(crate) fn behind(mut self, gate: Arc<dyn Gate>) -> Self {
+        self.gate = Some(gate);
         self
     }
 

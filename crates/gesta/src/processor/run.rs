@@ -11,7 +11,7 @@ use super::{
     Processor, ProcessorOptions, ProcessorState, ProcessorStatus, backoff,
     deliver::{Delivered, Failure},
     handle::Wish,
-    lease::{Lease, Lost},
+    lease::{Bid, Lease, Lost},
     letters::{LetterBox, Letters},
     strikes::Strikes,
     tally::{Standing, Tally},
@@ -104,10 +104,15 @@ impl Loop {
     async fn claim(&self) -> Option<(Lease, Checkpoint)> {
         let mut delays = backoff::delays(self.options());
         loop {
-            let Processor { checkpoints, owner, options, .. } = &self.processor;
-            let claimed =
-                Lease::claim(checkpoints.clone(), self.key.clone(), owner.clone(), options.lease).await;
-            let (error, delay) = match claimed {
+            let Processor { checkpoints, gate, owner, options, .. } = &self.processor;
+            let bid = Bid {
+                checkpoints: checkpoints.clone(),
+                gate: gate.clone(),
+                key: self.key.clone(),
+                owner: owner.clone(),
+                ttl: options.lease,
+            };
+            let (error, delay) = match bid.claim().await {
                 Ok(claimed) => return Some(claimed),
                 Err(error @ CheckpointError::Owned { remaining, .. }) => {
                     (error, remaining.min(options.lease / 3))

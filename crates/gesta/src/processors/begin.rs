@@ -14,14 +14,6 @@ use crate::projection::generation;
 /// How often a handler is begun anew against other processes that begin it.
 const TRIES: usize = 5;
 
-/// What is to be done about the generation at work.
-enum Course {
-    /// Go on with it.
-    GoOn,
-    /// Leave it as it stands, with a note that says why.
-    Leave(String),
-}
-
 impl Entry {
     /// Starts what was left running, goes on with a rebuild, and begins one if the definition has changed.
     pub(super) async fn begin(self: &Arc<Self>) -> Result<(), ProcessorsError> {
@@ -32,12 +24,8 @@ impl Entry {
     pub(super) async fn begin_in_turn(self: &Arc<Self>) -> Result<(), ProcessorsError> {
         match &self.work {
             Work::Handler(_) => {
-                let ((), record) = self.records().change(|_| Ok(((), Vec::new()))).await?;
-                let paused = record.paused;
-                self.running().record = record;
-                let handle = self.run(0, self.options.clone(), paused);
-                let mut running = self.running();
-                (running.at_work, running.idle) = (Some(handle), None);
+                self.change(|_| Ok(((), Vec::new()))).await?;
+                self.go_on(0);
             }
             Work::Projection(definition) => self.begin_projection(definition).await?,
         }
@@ -75,67 +63,56 @@ impl Entry {
 
     async fn begin_projection(self: &Arc<Self>, definition: &Definition) -> Result<(), ProcessorsError> {
         let mut given_up = None;
-        let (course, record) = self
-            .records()
+        let ((number, building), note) = self
             .change(|record| {
                 let mut statements = Vec::new();
-                let course = decide(definition, record, &mut statements, &mut given_up)?;
-                Ok((course, statements))
+                let note = decide(definition, record, &mut statements, &mut given_up)?;
+                Ok((((record.number(), record.building.clone()), note), statements))
             })
             .await?;
-        let number = record.number();
-        self.running().record = record.clone();
-        let course = match course {
-            Course::GoOn => self.lacks(number).await?.map_or(Course::GoOn, Course::Leave),
-            leave => leave,
+        let note = match note {
+            None => self.lacks(number).await?,
+            changed => changed,
         };
-        match course {
-            Course::GoOn => {
-                let handle = self.run(number, self.options.clone(), record.paused);
-                let mut running = self.running();
-                running.at_work = Some(handle);
-                (running.idle, running.note) = (None, None);
-            }
-            Course::Leave(note) => {
+        match note {
+            None => self.go_on(number),
+            Some(note) => {
                 tracing::warn!(processor = self.name, note, "processor left as it stands");
-                let idle = self.idle(number, &note).await?;
-                let mut running = self.running();
-                (running.idle, running.note) = (Some(idle), Some(note));
+                self.leave(number, note).await?;
             }
         }
-        if let Some(building) = &record.building {
-            self.build(building).await?;
+        if let Some(building) = building {
+            self.build(&building).await?;
         }
-        if let Some(generation) = given_up {
-            self.forget(&generation).await;
-        }
+        self.forget(given_up).await;
         Ok(())
     }
 }
 
-/// Brings the record in line with the definition of this program.
+/// Brings the record in line with the definition of this program. Answers why the generation at work is to be left as it
+/// stands; `None` to go on with it.
 fn decide(
     definition: &Definition,
     record: &mut Record,
     statements: &mut Vec<gesta_core::read_model::Statement>,
     given_up: &mut Option<Generation>,
-) -> Result<Course, ProcessorsError> {
+) -> Result<Option<String>, ProcessorsError> {
     let Some(at_work) = record.at_work.clone() else {
         let first = record.next(definition.fingerprint, &definition.names);
         *statements = definition.make(first.number)?;
         statements.extend(generation::show([], &definition.names, first.number));
         record.at_work = Some(first);
-        return Ok(Course::GoOn);
+        return Ok(None);
     };
     if record.building.as_ref().is_some_and(|building| !definition.built(building)) {
         *given_up = record.building.take();
     }
     if definition.built(&at_work) {
-        return Ok(Course::GoOn);
+        return Ok(None);
     }
     let number = at_work.number;
     if record.held {
-        return Ok(Course::Leave(format!(
+        return Ok(Some(format!(
             "generation {number} was put back and stays as it stands: this program defines the read model otherwise; \
              rebuild it, or run the program that built it"
         )));
@@ -153,7 +130,7 @@ fn decide(
         };
         record.building = Some(next);
     }
-    Ok(Course::Leave(format!(
+    Ok(Some(format!(
         "the definition has changed: generation {number} answers as it stands until the rebuild has caught up"
     )))
 }

@@ -7,7 +7,7 @@ use gesta_core::Position;
 use super::{
     ProcessorsError,
     entry::{Building, Entry, Work},
-    record::Generation,
+    record::{Generation, Record},
 };
 use crate::{ProcessorOptions, ProcessorState, ProcessorStatus, projection::generation};
 
@@ -26,23 +26,16 @@ impl Entry {
         self.has_begun()?;
         self.no_build_runs()?;
         let given_up = self.stop_building().await;
-        let ((), record) = self
-            .records()
+        let next = self
             .change(|record| {
                 let next = record.next(definition.fingerprint, &definition.names);
                 let statements = definition.make(next.number)?;
-                (record.building, record.is_former) = (Some(next), false);
-                Ok(((), statements))
+                (record.building, record.is_former) = (Some(next.clone()), false);
+                Ok((next, statements))
             })
             .await?;
-        let building = record.building.clone();
-        self.running().record = record;
-        if let Some(building) = building {
-            self.build(&building).await?;
-        }
-        if let Some(given_up) = given_up {
-            self.forget(&given_up).await;
-        }
+        self.build(&next).await?;
+        self.forget(given_up).await;
         Ok(())
     }
 
@@ -52,29 +45,21 @@ impl Entry {
         let _turn = self.turn.lock().await;
         self.has_begun()?;
         self.no_build_runs()?;
-        let (before, number) = {
-            let running = self.running();
-            let number = running.record.at_work.as_ref().map_or(0, |at_work| at_work.number);
-            (running.record.before.clone(), number)
-        };
-        let nothing = || ProcessorsError::NothingBefore { name: self.name.clone(), generation: number };
+        let Record { before, at_work, .. } = self.running().record.clone();
+        let generation = at_work.map_or(0, |at_work| at_work.number);
+        let nothing = || ProcessorsError::NothingBefore { name: self.name.clone(), generation };
         let before = before.ok_or_else(nothing)?;
         if !definition.built(&before) {
             return self.put_back(&before).await;
         }
         let given_up = self.stop_building().await;
-        let ((), record) = self
-            .records()
-            .change(|record| {
-                (record.building, record.is_former) = (record.before.take(), true);
-                Ok(((), Vec::new()))
-            })
-            .await?;
-        self.running().record = record;
+        let swap = |record: &mut Record| {
+            (record.building, record.is_former) = (record.before.take(), true);
+            Ok(((), Vec::new()))
+        };
+        self.change(swap).await?;
         self.build(&before).await?;
-        if let Some(given_up) = given_up {
-            self.forget(&given_up).await;
-        }
+        self.forget(given_up).await;
         Ok(())
     }
 
@@ -85,24 +70,17 @@ impl Entry {
         self.has_begun()?;
         let nothing = || ProcessorsError::NothingBuilt { name: self.name.clone() };
         let building = self.stop_building().await.ok_or_else(nothing)?;
-        let (is_former, record) = self
-            .records()
-            .change(|record| {
-                let built = record.building.take();
-                let is_former = std::mem::take(&mut record.is_former);
-                if is_former {
-                    record.before = built;
-                }
-                Ok((is_former, Vec::new()))
-            })
-            .await?;
-        {
-            let mut running = self.running();
-            (running.record, running.note) = (record, None);
-        }
-        if !is_former {
-            self.forget(&building).await;
-        }
+        let give_up = |record: &mut Record| {
+            let built = record.building.take();
+            let is_former = std::mem::take(&mut record.is_former);
+            if is_former {
+                record.before = built;
+            }
+            Ok((is_former, Vec::new()))
+        };
+        let is_former = self.change(give_up).await?;
+        self.running().note = None;
+        self.forget((!is_former).then_some(building)).await;
         Ok(())
     }
 
@@ -110,22 +88,17 @@ impl Entry {
     async fn put_back(self: &Arc<Self>, before: &Generation) -> Result<(), ProcessorsError> {
         self.stop_at_work().await;
         let given_up = self.stop_building().await;
-        let ((), record) = self
-            .records()
-            .change(|record| {
-                let hidden = record.at_work.replace(before.clone());
-                let tables = hidden.iter().flat_map(|hidden| &hidden.tables);
-                let statements = generation::show(tables, &before.tables, before.number);
-                (record.before, record.held) = (hidden, true);
-                record.building = None;
-                Ok(((), statements))
-            })
-            .await?;
-        self.running().record = record;
+        let put = |record: &mut Record| {
+            let hidden = record.at_work.replace(before.clone());
+            let tables = hidden.iter().flat_map(|hidden| &hidden.tables);
+            let statements = generation::show(tables, &before.tables, before.number);
+            (record.before, record.held) = (hidden, true);
+            record.building = None;
+            Ok(((), statements))
+        };
+        self.change(put).await?;
         self.begin_in_turn().await?;
-        if let Some(given_up) = given_up {
-            self.forget(&given_up).await;
-        }
+        self.forget(given_up).await;
         Ok(())
     }
 
@@ -139,8 +112,7 @@ impl Entry {
             self.start_over().await?;
             return self.begin_in_turn().await;
         };
-        let (old, record) = self
-            .records()
+        let old = self
             .change(|record| {
                 let next = record.next(definition.fingerprint, &definition.names);
                 let old = [record.at_work.take(), record.before.take(), record.building.take()];
@@ -152,11 +124,8 @@ impl Entry {
                 Ok((old, statements))
             })
             .await?;
-        self.running().record = record;
         self.begin_in_turn().await?;
-        for generation in old.into_iter().flatten().chain(given_up) {
-            self.forget(&generation).await;
-        }
+        self.forget(old.into_iter().flatten().chain(given_up)).await;
         Ok(())
     }
 
@@ -164,8 +133,7 @@ impl Entry {
     pub(super) async fn build(self: &Arc<Self>, building: &Generation) -> Result<(), ProcessorsError> {
         let from = self.checkpoints().load(&self.checkpoint_of(building.number)).await?.position;
         let options = ProcessorOptions { batch: self.options.batch.max(BATCH), ..self.options.clone() };
-        let paused = self.running().record.paused;
-        let handle = self.run(building.number, options, paused);
+        let handle = self.run(building.number, options);
         let since = self.ports.clock.now();
         // The task looks for what it is to watch: it must not be faster than what is put there.
         let mut running = self.running();
@@ -210,11 +178,10 @@ impl Entry {
         generation
     }
 
-    pub(super) async fn stop_at_work(&self) {
-        let handle = self.running().at_work.take();
-        if let Some(handle) = handle {
-            handle.stop().await;
-        }
+    /// Stops the one at work, if it runs; answers with how it fared.
+    pub(super) async fn stop_at_work(&self) -> Option<ProcessorStatus> {
+        let handle = self.running().at_work.take()?;
+        Some(handle.stop().await)
     }
 
     /// Stops everything, once an operation that is under way is done.
@@ -224,9 +191,7 @@ impl Entry {
         }
         let _turn = self.turn.lock().await;
         self.stop_building().await;
-        let handle = self.running().at_work.take();
-        if let Some(handle) = handle {
-            let stopped = handle.stop().await;
+        if let Some(stopped) = self.stop_at_work().await {
             self.running().idle = Some(stopped);
             self.changed();
         }
@@ -238,22 +203,18 @@ impl Entry {
         self.stop_at_work().await;
     }
 
-    /// Drops the tables and the checkpoint of a generation that nobody needs. What fails is left behind, which costs
+    /// Drops the tables and the checkpoints of generations that nobody needs. What fails is left behind, which costs
     /// space and nothing else: no number is used twice.
-    pub(super) async fn forget(&self, generation: &Generation) {
-        let Generation { number, tables, .. } = generation;
-        // First the checkpoint: its epoch rises, so nobody writes the tables any more.
-        let removed = self.checkpoints().remove(&self.checkpoint_of(*number)).await;
-        let drops = || generation::drop_tables(tables, *number);
-        let dropped = self.records().change(|_| Ok(((), drops()))).await;
-        let failed = removed.err().map(|error| error.to_string());
-        if let Some(reason) = failed.or(dropped.err().map(|error| error.to_string())) {
-            tracing::warn!(
-                processor = self.name,
-                generation = number,
-                reason,
-                "an old generation is left behind"
-            );
+    pub(super) async fn forget(&self, generations: impl IntoIterator<Item = Generation>) {
+        for Generation { number, tables, .. } in generations {
+            // First the checkpoint: its epoch rises, so nobody writes the tables any more.
+            let removed = self.checkpoints().remove(&self.checkpoint_of(number)).await;
+            let dropped = self.records().change(|_| Ok(((), generation::drop_tables(&tables, number)))).await;
+            let failed = removed.map_err(ProcessorsError::from).and(dropped);
+            if let Err(reason) = failed {
+                let processor = &self.name;
+                tracing::warn!(processor, generation = number, %reason, "an old generation is left behind");
+            }
         }
     }
 
@@ -374,9 +335,7 @@ impl Entry {
         if let Some(replaced) = replaced {
             replaced.stop().await;
         }
-        if let Some(old) = old {
-            self.forget(&old).await;
-        }
+        self.forget(old).await;
         Ok(())
     }
 }

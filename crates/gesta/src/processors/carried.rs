@@ -74,12 +74,7 @@ impl CarriedCheckpoints {
 }
 
 fn remembered(record: &CheckpointRecord) -> Result<Record, ProcessorsError> {
-    if record.saved.state.is_empty() {
-        return Ok(Record::default());
-    }
-    serde_json::from_slice(&record.saved.state).map_err(|error| ProcessorsError::Unavailable {
-        reason: format!("what {} remembers cannot be read ({error}): use a newer release", record.key),
-    })
+    Record::from_bytes(&record.key, &record.saved.state)
 }
 
 #[cfg(test)]

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use gesta_core::{
-    AppendError, Filter, Position, ReadError, ReadStream, RecordedEvent, StreamId, Tenant, Timestamp,
+    AppendError, CheckpointKey, Position, ReadError, ReadStream, RecordedEvent, StreamId, Tenant, Timestamp,
     Version, limits::BATCH_EVENTS,
 };
 use uuid::Uuid;
 
-use super::{
-    Processors, ProcessorsError,
-    entry::{Entry, Work},
-};
+use super::{Processors, ProcessorsError, entry::Entry};
 use crate::{
     Selection,
     processor::{
         Tally,
         letters::{Letter, LetterBox, Letters, ParkedEvent, Verdict},
     },
-    projection::name_of,
 };
 
 /// At most so many are listed.
@@ -142,19 +138,8 @@ struct Known {
 
 impl Entry {
     fn letter_box(&self, generation: u64) -> Result<LetterBox, ProcessorsError> {
-        let name = match &self.work {
-            Work::Projection(_) => name_of(&self.name, generation),
-            Work::Handler(_) => self.name.clone(),
-        };
-        let tenant = self.filter().tenant.unwrap_or_default();
+        let CheckpointKey { tenant, name } = self.checkpoint_of(generation);
         LetterBox::of(tenant, &name).map_err(|error| ProcessorsError::Illegal { reason: error.to_string() })
-    }
-
-    fn filter(&self) -> Filter {
-        match &self.work {
-            Work::Projection(definition) => definition.projection.filter(),
-            Work::Handler(handler) => handler.filter(),
-        }
     }
 
     async fn letters(&self) -> Result<Known, ProcessorsError> {
@@ -178,7 +163,7 @@ impl Entry {
     }
 
     async fn count_held(&self, parked: &ParkedEvent, position: Position) -> Result<u64, ProcessorsError> {
-        let filter = self.ports.store.understood(self.filter());
+        let filter = self.ports.store.understood(self.work.filter());
         let read = ReadStream::of(parked.tenant.clone(), parked.stream.clone());
         let mut later = self.ports.store.read_stream(read.after(parked.version).limit(COUNTED));
         let mut held = 0;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use gesta_core::{
-    CheckpointKey, CheckpointStore, EventHandler, Position, Tenant, Timestamp, Wakeups,
+    Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, EventHandler, Filter, Holder, Position,
+    Tenant, Timestamp, Wakeups,
     read_model::{ReadModelError, ReadModelStore, Statement},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -11,13 +12,14 @@ use uuid::Uuid;
 
 use super::{
     ProcessorInfo, ProcessorKind, ProcessorsError, RebuildProgress,
-    follow::{Seen, put},
-    gated::Gated,
+    follow::Seen,
+    own_turn::OwnTurn,
     ports::Ports,
     record::{Generation, Record, Records},
 };
 use crate::{
     Processor, ProcessorHandle, ProcessorOptions, ProcessorState, ProcessorStatus, Projection, Table,
+    processor::Tally,
     projection::{ProjectionHandler, fingerprint, generation, name_of},
 };
 
@@ -39,6 +41,23 @@ pub(super) struct Entry {
 pub(super) enum Work {
     Projection(Definition),
     Handler(Arc<dyn EventHandler>),
+}
+
+impl Work {
+    pub(super) fn filter(&self) -> Filter {
+        match self {
+            Self::Projection(definition) => definition.projection.filter(),
+            Self::Handler(handler) => handler.filter(),
+        }
+    }
+
+    /// Whether this program can go on with a generation.
+    pub(super) fn built(&self, generation: &Generation) -> bool {
+        match self {
+            Self::Projection(definition) => definition.built(generation),
+            Self::Handler(_) => true,
+        }
+    }
 }
 
 /// A projection as this program defines it.
@@ -116,15 +135,11 @@ pub(super) struct Building {
 
 impl Entry {
     pub(super) fn new(ports: Ports, name: &str, work: Work, options: ProcessorOptions) -> Self {
-        let filter = match &work {
-            Work::Projection(definition) => definition.projection.filter(),
-            Work::Handler(handler) => handler.filter(),
-        };
         Self {
             hints: ports.store.wakeups(),
             ports,
             name: name.to_owned(),
-            tenant: filter.tenant,
+            tenant: work.filter().tenant,
             work,
             options,
             turn: tokio::sync::Mutex::default(),
@@ -165,6 +180,12 @@ impl Entry {
         }
     }
 
+    /// Who has a generation, if that is another process than this.
+    pub(super) async fn held_elsewhere(&self, generation: u64) -> Result<Option<Holder>, CheckpointError> {
+        let holder = self.checkpoints().holder(&self.checkpoint_of(generation)).await?;
+        Ok(holder.filter(|holder| holder.owner != self.ports.owner))
+    }
+
     pub(super) fn records(&self) -> Records {
         let read_models = match &self.work {
             Work::Projection(definition) => Some(definition.store.clone()),
@@ -181,13 +202,35 @@ impl Entry {
         }
     }
 
+    /// Changes what is recorded, and the tables with it; from now on this process goes by that.
+    pub(super) async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Record) -> Result<(T, Vec<Statement>), ProcessorsError>,
+    ) -> Result<T, ProcessorsError> {
+        let (answer, record) = self.records().change(change).await?;
+        self.running().record = record;
+        Ok(answer)
+    }
+
+    /// Runs the generation at work.
+    pub(super) fn go_on(self: &Arc<Self>, generation: u64) {
+        let handle = self.run(generation, self.options.clone());
+        let mut running = self.running();
+        running.at_work = Some(handle);
+        (running.idle, running.note) = (None, None);
+    }
+
+    /// Leaves the generation at work as it stands, with a note that says why.
+    pub(super) async fn leave(&self, generation: u64, note: String) -> Result<(), ProcessorsError> {
+        let state = ProcessorState::Stopped { reason: Some(note.clone()) };
+        let idle = self.saved(generation, state).await?;
+        let mut running = self.running();
+        (running.idle, running.note) = (Some(idle), Some(note));
+        Ok(())
+    }
+
     /// Starts the loop of a generation, paused if it is to be.
-    pub(super) fn run(
-        self: &Arc<Self>,
-        generation: u64,
-        options: ProcessorOptions,
-        paused: bool,
-    ) -> ProcessorHandle {
+    pub(super) fn run(self: &Arc<Self>, generation: u64, options: ProcessorOptions) -> ProcessorHandle {
         let handler: Arc<dyn EventHandler> = match &self.work {
             Work::Projection(definition) => Arc::new(ProjectionHandler::new(
                 definition.projection.clone(),
@@ -198,27 +241,27 @@ impl Entry {
             Work::Handler(handler) => handler.clone(),
         };
         let Ports { store, clock, owner, .. } = &self.ports;
-        let checkpoints =
-            Arc::new(Gated { inner: self.checkpoints(), entry: Arc::downgrade(self), generation });
+        let (checkpoints, gate) = (self.checkpoints(), OwnTurn { entry: Arc::downgrade(self), generation });
         let processor = Processor::new(store.clone(), checkpoints, clock.clone(), owner.clone(), handler);
-        let handle = processor.with(options).start();
-        if paused {
+        let handle = processor.with(options).behind(Arc::new(gate)).start();
+        if self.running().record.paused {
             handle.pause();
         }
         handle
     }
 
-    /// The status of a generation that does not run, as it was saved.
-    pub(super) async fn idle(
+    /// The status of a generation that does not run here, as it was saved.
+    pub(super) async fn saved(
         &self,
         generation: u64,
-        reason: &str,
+        state: ProcessorState,
     ) -> Result<ProcessorStatus, ProcessorsError> {
-        let saved = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
-        let mut status = ProcessorStatus::new(&self.name);
-        status.state = ProcessorState::Stopped { reason: Some(reason.to_owned()) };
-        put(&mut status, &saved);
-        Ok(status)
+        let Checkpoint { position, state: tally } =
+            self.checkpoints().load(&self.checkpoint_of(generation)).await?;
+        let Tally { processed, event: last_event, at, .. } = Tally::from_bytes(&tally);
+        let last_handled_at = at.map(Timestamp::from_micros);
+        let unknown = ProcessorStatus::new(&self.name);
+        Ok(ProcessorStatus { state, position, processed, last_event, last_handled_at, ..unknown })
     }
 
     /// Why the tables of a generation cannot be used; `None` if they are there.

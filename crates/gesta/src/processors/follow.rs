@@ -3,15 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::TryStreamExt;
-use gesta_core::{Checkpoint, CheckpointKey, Holder, Position, ReadAll, ReadError, Timestamp};
+use gesta_core::{CheckpointKey, Holder, Position, ReadAll, ReadError};
 use tokio::task::JoinHandle;
 
-use super::{
-    Processors, ProcessorsError, WaitError,
-    entry::{Entry, Work},
-    record::Record,
-};
-use crate::{ProcessorState, ProcessorStatus, processor::Tally};
+use super::{Processors, ProcessorsError, WaitError, entry::Entry, record::Record};
+use crate::{ProcessorState, ProcessorStatus};
 
 /// How often a position is looked for that another process is to reach.
 const LOOK: Duration = Duration::from_millis(20);
@@ -65,10 +61,9 @@ impl Processors {
         if entry.runs_here() {
             return Ok(None);
         }
-        let record = entry.records().load().await?;
-        let key = entry.checkpoint_of(record.number());
-        let holder = entry.checkpoints().holder(&key).await?;
-        Ok(holder.filter(|holder| holder.owner != entry.ports.owner).map(|holder| (key, holder)))
+        let number = entry.records().load().await?.number();
+        let holder = entry.held_elsewhere(number).await?;
+        Ok(holder.map(|holder| (entry.checkpoint_of(number), holder)))
     }
 }
 
@@ -101,25 +96,16 @@ impl Entry {
         tracing::info!(processor = self.name, "another process has changed a processor");
         self.stop().await;
         self.running().record = stored.clone();
-        let built = |generation| match &self.work {
-            Work::Projection(definition) => definition.built(generation),
-            Work::Handler(_) => true,
-        };
         let number = stored.number();
-        if stored.at_work.as_ref().is_none_or(built) {
-            let handle = self.run(number, self.options.clone(), stored.paused);
-            let mut running = self.running();
-            running.at_work = Some(handle);
-            (running.idle, running.note) = (None, None);
+        if stored.at_work.as_ref().is_none_or(|at_work| self.work.built(at_work)) {
+            self.go_on(number);
         } else {
             let note = format!(
                 "another program has built generation {number} and defines the read model otherwise: this one leaves it"
             );
-            let idle = self.idle(number, &note).await?;
-            let mut running = self.running();
-            (running.idle, running.note) = (Some(idle), Some(note));
+            self.leave(number, note).await?;
         }
-        if let Some(building) = stored.building.as_ref().filter(|building| built(building)) {
+        if let Some(building) = stored.building.as_ref().filter(|building| self.work.built(building)) {
             self.build(building).await?;
         }
         self.changed();
@@ -134,9 +120,7 @@ impl Entry {
     }
 
     async fn seen_of(&self, stored: &Record) -> Result<Seen, ProcessorsError> {
-        let key = self.checkpoint_of(stored.number());
-        let holder = self.checkpoints().holder(&key).await?;
-        let owner = holder.map(|holder| holder.owner).filter(|owner| *owner != self.ports.owner);
+        let owner = self.held_elsewhere(stored.number()).await?.map(|holder| holder.owner);
         let reason = match &owner {
             Some(owner) => format!("{owner} runs it"),
             None => "no process runs it".to_owned(),
@@ -150,14 +134,12 @@ impl Entry {
     }
 
     async fn saved_of(&self, generation: u64, reason: &str) -> Result<ProcessorStatus, ProcessorsError> {
-        let saved = self.checkpoints().load(&self.checkpoint_of(generation)).await?;
-        let mut status = ProcessorStatus::new(&self.name);
-        status.state = ProcessorState::Waiting { reason: reason.to_owned() };
-        put(&mut status, &saved);
+        let mut status =
+            self.saved(generation, ProcessorState::Waiting { reason: reason.to_owned() }).await?;
         // A place without events is saved rarely: where nothing is left to handle, the owner is at the head.
         let head = self.hints.latest();
-        if saved.position < head
-            && self.has_nothing_between(saved.position, head).await.is_ok_and(|nothing| nothing)
+        if status.position < head
+            && self.has_nothing_between(status.position, head).await.is_ok_and(|nothing| nothing)
         {
             status.position = head;
         }
@@ -166,11 +148,7 @@ impl Entry {
 
     /// Whether no event between two places is one for this processor.
     async fn has_nothing_between(&self, after: Position, up_to: Position) -> Result<bool, ReadError> {
-        let filter = match &self.work {
-            Work::Projection(definition) => definition.projection.filter(),
-            Work::Handler(handler) => handler.filter(),
-        };
-        let read = ReadAll::of(filter).after(after).up_to(up_to).limit(1);
+        let read = ReadAll::of(self.work.filter()).after(after).up_to(up_to).limit(1);
         Ok(self.ports.store.read_all(read).try_next().await?.is_none())
     }
 
@@ -211,13 +189,4 @@ impl Entry {
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-/// What a checkpoint says of its processor.
-pub(super) fn put(status: &mut ProcessorStatus, saved: &Checkpoint) {
-    let tally = Tally::from_bytes(&saved.state);
-    status.position = saved.position;
-    status.processed = tally.processed;
-    status.last_event = tally.event;
-    status.last_handled_at = tally.at.map(Timestamp::from_micros);
 }

@@ -63,14 +63,13 @@ impl Record {
         self.at_work.as_ref().map_or(0, |at_work| at_work.number)
     }
 
-    fn from_bytes(state: &[u8]) -> Result<Self, ProcessorsError> {
+    /// What is remembered under this key: nothing yet where nothing was saved.
+    pub(super) fn from_bytes(key: &CheckpointKey, state: &[u8]) -> Result<Self, ProcessorsError> {
         if state.is_empty() {
             return Ok(Self::default());
         }
         serde_json::from_slice(state).map_err(|error| ProcessorsError::Unavailable {
-            reason: format!(
-                "what is remembered of the processor cannot be read ({error}): use a newer release"
-            ),
+            reason: format!("what {key} remembers cannot be read ({error}): use a newer release"),
         })
     }
 }
@@ -86,7 +85,7 @@ pub(super) struct Records {
 impl Records {
     /// The record as it is now.
     pub(super) async fn load(&self) -> Result<Record, ProcessorsError> {
-        Record::from_bytes(&self.checkpoints.load(&self.key).await?.state)
+        Record::from_bytes(&self.key, &self.checkpoints.load(&self.key).await?.state)
     }
 
     /// Changes the record and the tables in one transaction. Of several processes one does it at a time.
@@ -120,7 +119,7 @@ impl Records {
         claim: &gesta_core::Claim,
         change: impl FnOnce(&mut Record) -> Result<(T, Vec<Statement>), ProcessorsError>,
     ) -> Result<(T, Record), ProcessorsError> {
-        let before = Record::from_bytes(&claim.checkpoint.state)?;
+        let before = Record::from_bytes(&self.key, &claim.checkpoint.state)?;
         let mut record = before.clone();
         let (answer, statements) = change(&mut record)?;
         if record == before && statements.is_empty() {

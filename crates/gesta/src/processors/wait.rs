@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_core::{Position, read_model::Statement};
+use gesta_core::Position;
 
 use super::{
     ProcessorsError, WaitError,
@@ -107,11 +107,9 @@ impl Entry {
     async fn set_paused(&self, paused: bool) -> Result<(), ProcessorsError> {
         let set = |record: &mut Record| {
             record.paused = paused;
-            Ok(((), Vec::<Statement>::new()))
+            Ok(((), Vec::new()))
         };
-        let ((), record) = self.records().change(set).await?;
-        self.running().record = record;
-        Ok(())
+        self.change(set).await
     }
 }
 
