@@ -3,7 +3,7 @@
 mod saved;
 mod shape;
 
-pub(crate) use saved::{NotSaved, Snapshots};
+pub(crate) use saved::Snapshots;
 
 /// When snapshots are taken and how many are kept.
 ///

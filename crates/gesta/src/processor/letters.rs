@@ -1,11 +1,7 @@
 //! The dead letters of a processor: what its own stream says of the events it left out.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use backon::{ExponentialBuilder, Retryable};
 use futures_util::TryStreamExt;
 use gesta_core::{
     AppendBatch, AppendError, EventStore, ExpectedVersion, InvalidStreamId, NewEvent, Position, ReadError,
@@ -15,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::Tally;
-use crate::unreadable::Unreadable;
+use crate::{patient, unreadable::Unreadable};
 
 const PARKED: &str = "gesta.processor.parked";
 const REPLAYED: &str = "gesta.processor.replayed";
@@ -177,21 +173,14 @@ impl LetterBox {
             let decided = Decided { tenant, stream, version, position, event_id, reason: reason.clone() };
             record(event_type, &decided).with_id(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
         });
-        self.patiently(store, self.batch(ExpectedVersion::Exact(letters.version), events.collect())).await
+        let batch = self.batch(ExpectedVersion::Exact(letters.version), events.collect());
+        patient::append(store, batch).await.map(drop)
     }
 
     /// Records that everything comes again, so that nothing of what was is held any more.
     pub(crate) async fn reset(&self, store: &dyn EventStore) -> Result<(), AppendError> {
         let event = NewEvent::new(RESET, "{}");
-        self.patiently(store, self.batch(ExpectedVersion::Any, vec![event])).await
-    }
-
-    async fn patiently(&self, store: &dyn EventStore, batch: AppendBatch) -> Result<(), AppendError> {
-        let patience = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(20))
-            .with_max_times(6)
-            .with_jitter();
-        (|| store.append(batch.clone())).retry(patience).when(AppendError::is_transient).await.map(drop)
+        patient::append(store, self.batch(ExpectedVersion::Any, vec![event])).await.map(drop)
     }
 
     fn batch(&self, expected: ExpectedVersion, events: Vec<NewEvent>) -> AppendBatch {
@@ -228,7 +217,7 @@ impl Letters {
 
     /// What the checkpoint says once it is saved.
     pub(crate) fn note(&self, tally: &mut Tally) {
-        tally.known = self.known;
+        (tally.carried_out, tally.known) = (self.carried_out, self.known);
         tally.void.clone_from(&self.void);
     }
 

@@ -119,7 +119,7 @@ impl Loop {
                 Released::Some => {}
                 Released::All => {
                     standing.letters.carry_out(&place, decision);
-                    standing.tally.carried_out = standing.tally.carried_out.max(decision.at);
+                    standing.letters.note(&mut standing.tally);
                     standing.tally.releasing = None;
                 }
                 Released::Not(Delivered::TakenOver(reason) | Delivered::Unclear(reason)) => {

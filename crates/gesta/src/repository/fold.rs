@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{LoadError, Loaded, Repository, Seen};
 use crate::{
     aggregate::{Aggregate, Context},
-    snapshot::NotSaved,
     upcast::Upcasters,
 };
 
@@ -113,10 +112,8 @@ impl<A: Aggregate> Repository<A> {
     /// Saves a snapshot if the last one is far enough behind.
     pub(crate) async fn save_if_due(&self, tenant: &Tenant, stream: &StreamId, folded: &mut Folded<A>) {
         let Some(snapshots) = &self.snapshots else { return };
-        match snapshots.save_if_due(tenant, stream, folded).await {
-            None => {}
-            Some(Ok(())) => self.tell(Seen::SnapshotSaved),
-            Some(Err(NotSaved)) => self.tell(Seen::SnapshotFailed),
+        if let Some(seen) = snapshots.save_if_due(tenant, stream, folded).await {
+            self.tell(seen);
         }
     }
 

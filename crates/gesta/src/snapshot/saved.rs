@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{SnapshotPolicy, shape};
 use crate::{
     aggregate::Aggregate,
-    repository::{Folded, Last},
+    repository::{Folded, Last, Seen},
     unreadable::Unreadable,
 };
 
@@ -30,9 +30,6 @@ pub(crate) struct Snapshots<A> {
 
 /// There may be a snapshot, but it cannot be used.
 pub(crate) struct Unusable;
-
-/// A snapshot was due and is not saved.
-pub(crate) struct NotSaved;
 
 /// What a snapshot holds.
 #[derive(Serialize, Deserialize)]
@@ -73,14 +70,14 @@ impl<A: Aggregate> Snapshots<A> {
         })
     }
 
-    /// Saves a state that is far enough from the last snapshot, and removes the oldest. `None` if it is not yet. Failing is
-    /// logged.
+    /// Saves a state that is far enough from the last snapshot, and removes the oldest; answers what came of it, `None` if
+    /// it is not far enough yet. Failing is logged.
     pub(crate) async fn save_if_due(
         &self,
         tenant: &Tenant,
         stream: &StreamId,
         folded: &mut Folded<A>,
-    ) -> Option<Result<(), NotSaved>> {
+    ) -> Option<Seen> {
         if !self.policy.is_due(folded.version.get(), folded.snapshot.get()) {
             return None;
         }
@@ -88,12 +85,12 @@ impl<A: Aggregate> Snapshots<A> {
             Ok(()) => {
                 tracing::debug!(%stream, version = folded.version.get(), "a snapshot is saved");
                 folded.snapshot = folded.version;
-                Ok(())
+                Seen::SnapshotSaved
             }
             Err(reason) => {
                 let version = folded.version.get();
                 tracing::warn!(%stream, version, reason, "no snapshot can be saved; the next one may");
-                Err(NotSaved)
+                Seen::SnapshotFailed
             }
         })
     }

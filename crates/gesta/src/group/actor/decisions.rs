@@ -1,8 +1,5 @@
 //! Decisions about a group, recorded in its own stream before they count.
 
-use std::time::Duration;
-
-use backon::{ExponentialBuilder, Retryable};
 use gesta_core::{
     AppendBatch, AppendError, EventStore, ExpectedVersion, NewEvent, StreamId, Tenant, Version,
     limits::BATCH_EVENTS,
@@ -10,9 +7,12 @@ use gesta_core::{
 use serde::Serialize;
 
 use super::{Actor, End};
-use crate::group::{
-    Selection,
-    record::{self, DISCARDED, Decided, LiveGroup, PARKED, REMOVED, REPLAYED},
+use crate::{
+    group::{
+        Selection,
+        record::{self, DISCARDED, Decided, LiveGroup, PARKED, REMOVED, REPLAYED},
+    },
+    patient,
 };
 
 impl Actor {
@@ -109,10 +109,5 @@ pub(in crate::group) async fn append(
         .map(|(place, decision)| record::event(tenant, stream, at(place), event_type, decision))
         .collect();
     let batch = AppendBatch::to(stream.clone(), ExpectedVersion::Exact(version), events).of(tenant.clone());
-    let patience = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(20))
-        .with_max_times(6)
-        .with_jitter();
-    let appended = (|| store.append(batch.clone())).retry(patience).when(AppendError::is_transient).await?;
-    Ok(appended.last().version)
+    Ok(patient::append(store, batch).await?.last().version)
 }
