@@ -165,7 +165,7 @@ fn segments(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Position, BackupError> {
     let log = dir.join("log");
-    let firsts = crate::verify::firsts(&log)?;
+    let firsts = names::firsts(&log)?;
     let size = |first: &Position| fs::metadata(log.join(names::name(*first))).map_or(0, |meta| meta.len());
     let (total, mut done) = (firsts.iter().map(size).sum(), 0);
     let mut next = Position::new(1);

@@ -10,7 +10,7 @@ use gesta_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::state::{State, StateError, sum};
+use crate::state::{Failed, State, StateError, sum};
 
 /// Largest state of a checkpoint, in bytes (16 MiB).
 const STATE_BYTES: usize = 16 << 20;
@@ -41,35 +41,35 @@ impl CheckpointStore for Checkpoints {
         let now = self.clock.now();
         let bid = Bid { key: key.clone(), owner: owner.to_owned(), now, until: now.plus(ttl) };
         let again = bid.clone();
-        match self.state.write(move |connection| again.renew(connection)).await?? {
+        match self.state.write(move |connection| again.renew(connection)).await? {
             Some(claim) => Ok(claim),
             // Only a new epoch has to survive a power cut; renewals are frequent and may be lost.
-            None => self.state.write_durable(move |connection| bid.take(connection)).await?,
+            None => self.state.write_durable(move |connection| bid.take(connection)).await,
         }
     }
 
     async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
         let (key, now) = (key.clone(), self.clock.now());
-        let found = self.state.read(move |connection| Lease::find(connection, &key)).await??;
+        let found = self.state.read(move |connection| Lease::find(connection, &key)).await?;
         let remaining = found.until.since(now);
         Ok(found.holder(now).map(|owner| Holder { owner: owner.to_owned(), remaining }))
     }
 
     async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
         let key = key.clone();
-        let work = move |connection: &Connection| match Lease::find(connection, &key)? {
-            Ok(lease) if lease.epoch == epoch.0 => {
-                Lease { owner: None, ..lease }.save(connection, &key).map(Ok)
+        let work = move |connection: &Connection| {
+            let lease = Lease::find(connection, &key)?;
+            if lease.epoch == epoch.0 {
+                Lease { owner: None, ..lease }.save(connection, &key)?;
             }
-            Ok(_) => Ok(Ok(())),
-            Err(unusable) => Ok(Err(unusable)),
+            Ok(())
         };
-        self.state.write(work).await?
+        self.state.write(work).await
     }
 
     async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
         let key = key.clone();
-        Ok(self.state.read(move |connection| find(connection, &key)).await?)
+        self.state.read(move |connection| Ok(find(connection, &key)?.unwrap_or_default())).await
     }
 
     async fn save(
@@ -80,26 +80,23 @@ impl CheckpointStore for Checkpoints {
     ) -> Result<(), CheckpointError> {
         too_large(&saved)?;
         let key = key.clone();
-        self.state.write(move |connection| save(connection, &key, epoch, &saved)).await?
+        self.state.write(move |connection| save(connection, &key, epoch, &saved)).await
     }
 
     async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
         let key = key.clone();
-        let work = move |connection: &Connection| match Lease::find(connection, &key)? {
-            Ok(lease) => {
-                connection
-                    .prepare_cached(include_str!("sql/delete_checkpoint.sql"))?
-                    .execute([key.tenant.as_str(), &key.name])?;
-                if lease.epoch == 0 {
-                    return Ok(Ok(()));
-                }
+        let work = move |connection: &Connection| {
+            let lease = Lease::find(connection, &key)?;
+            connection
+                .prepare_cached(include_str!("sql/delete_checkpoint.sql"))?
+                .execute([key.tenant.as_str(), &key.name])?;
+            if lease.epoch > 0 {
                 // The epoch stays, so that a zombie of the removed processor is still told apart.
-                let free = Lease { epoch: lease.epoch + 1, ..Lease::default() };
-                free.save(connection, &key).map(Ok)
+                Lease { epoch: lease.epoch + 1, ..Lease::default() }.save(connection, &key)?;
             }
-            Err(unusable) => Ok(Err(unusable)),
+            Ok(())
         };
-        self.state.write(work).await?
+        self.state.write(work).await
     }
 
     async fn list(
@@ -108,13 +105,13 @@ impl CheckpointStore for Checkpoints {
         limit: usize,
     ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
         let after = after.cloned();
-        self.state.read(move |connection| page(connection, after.as_ref(), limit)).await?
+        self.state.read(move |connection| page(connection, after.as_ref(), limit)).await
     }
 
     async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
         too_large(&record.saved)?;
         let now = self.clock.now();
-        self.state.write_durable(move |connection| adopt(connection, &record, now)).await?
+        self.state.write_durable(move |connection| adopt(connection, &record, now)).await
     }
 }
 
@@ -127,6 +124,9 @@ fn too_large(saved: &Checkpoint) -> Result<(), CheckpointError> {
     Err(CheckpointError::Unavailable { reason })
 }
 
+/// What a piece of work in a transaction came to.
+type Done<T> = Result<T, Failed<CheckpointError>>;
+
 /// Who wants a checkpoint, and for how long.
 #[derive(Clone)]
 struct Bid {
@@ -138,38 +138,29 @@ struct Bid {
 
 impl Bid {
     /// The claim, if the lease is the bidder's already; `None` if a new epoch is needed.
-    fn renew(&self, connection: &Connection) -> rusqlite::Result<Result<Option<Claim>, CheckpointError>> {
-        let lease = match Lease::find(connection, &self.key)? {
-            Ok(lease) => lease,
-            Err(unusable) => return Ok(Err(unusable)),
-        };
+    fn renew(&self, connection: &Connection) -> Done<Option<Claim>> {
+        let lease = Lease::find(connection, &self.key)?;
         match lease.holder(self.now) {
-            None => Ok(Ok(None)),
-            Some(owner) if owner == self.owner => {
-                self.hold(connection, lease.epoch).map(|claim| Ok(Some(claim)))
-            }
-            Some(_) => Ok(Err(lease.owned(&self.key, self.now))),
+            None => Ok(None),
+            Some(owner) if owner == self.owner => Ok(Some(self.hold(connection, lease.epoch)?)),
+            Some(_) => Err(lease.owned(&self.key, self.now)),
         }
     }
 
     /// The claim, with a new epoch unless somebody else was faster.
-    fn take(&self, connection: &Connection) -> rusqlite::Result<Result<Claim, CheckpointError>> {
-        match self.renew(connection)? {
-            Ok(Some(claim)) => return Ok(Ok(claim)),
-            Ok(None) => {}
-            Err(refused) => return Ok(Err(refused)),
+    fn take(&self, connection: &Connection) -> Done<Claim> {
+        if let Some(claim) = self.renew(connection)? {
+            return Ok(claim);
         }
-        match Lease::find(connection, &self.key)? {
-            Ok(lease) => self.hold(connection, lease.epoch + 1).map(Ok),
-            Err(unusable) => Ok(Err(unusable)),
-        }
+        let lease = Lease::find(connection, &self.key)?;
+        Ok(self.hold(connection, lease.epoch + 1)?)
     }
 
     /// Writes the lease, and answers with what was saved last.
     fn hold(&self, connection: &Connection, epoch: u64) -> rusqlite::Result<Claim> {
         let lease = Lease { epoch, owner: Some(self.owner.clone()), until: self.until };
         lease.save(connection, &self.key)?;
-        Ok(Claim { epoch: Epoch(epoch), checkpoint: find(connection, &self.key)? })
+        Ok(Claim { epoch: Epoch(epoch), checkpoint: find(connection, &self.key)?.unwrap_or_default() })
     }
 }
 
@@ -184,7 +175,7 @@ struct Lease {
 impl Lease {
     /// The lease of a checkpoint, epoch 0 if there never was one. An epoch that cannot be believed is refused: a
     /// lost one could be given out twice.
-    fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Result<Self, CheckpointError>> {
+    fn find(connection: &Connection, key: &CheckpointKey) -> Done<Self> {
         let found = connection
             .prepare_cached(include_str!("sql/find_lease.sql"))?
             .query_row([key.tenant.as_str(), &key.name], |row| {
@@ -193,13 +184,11 @@ impl Lease {
                 Ok((lease, row.get::<_, i64>(3)?))
             })
             .optional()?;
-        Ok(match found {
+        match found {
             None => Ok(Self::default()),
             Some((lease, sum)) if sum == lease.sum(key) => Ok(lease),
-            Some(_) => Err(CheckpointError::Unavailable {
-                reason: format!("the epoch of {key} in state.db is damaged; put the file back from a backup"),
-            }),
-        })
+            Some(_) => Err(damaged(&format_args!("the epoch of {key}"))),
+        }
     }
 
     /// Who holds the checkpoint now.
@@ -208,9 +197,9 @@ impl Lease {
     }
 
     /// Tells who holds it.
-    fn owned(self, key: &CheckpointKey, now: Timestamp) -> CheckpointError {
+    fn owned(self, key: &CheckpointKey, now: Timestamp) -> Failed<CheckpointError> {
         let (owner, remaining) = (self.owner.unwrap_or_default(), self.until.since(now));
-        CheckpointError::Owned { key: key.clone(), owner, remaining }
+        Failed::Refused(CheckpointError::Owned { key: key.clone(), owner, remaining })
     }
 
     /// Writes the row, with the checksum of the epoch: owner and time may be lost, an epoch may not.
@@ -243,25 +232,14 @@ fn lease_sum(tenant: &str, name: &str, epoch: u64) -> i64 {
     sum(&[tenant.as_bytes(), name.as_bytes(), &epoch.to_le_bytes()])
 }
 
-/// What was last saved.
-pub(crate) fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Checkpoint> {
-    let (tenant, name) = (key.tenant.as_str(), &key.name);
-    let found = connection
-        .prepare_cached(include_str!("sql/find_checkpoint.sql"))?
-        .query_row([tenant, name], |row| checked(tenant, name, row, 0))
-        .optional()?
-        .flatten();
-    Ok(found.unwrap_or_default())
-}
-
-/// Whether there is a checkpoint that does not fit its checksum.
-pub(crate) fn is_damaged(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<bool> {
+/// What was last saved; `None` if that does not fit its checksum, which counts as lost.
+pub(crate) fn find(connection: &Connection, key: &CheckpointKey) -> rusqlite::Result<Option<Checkpoint>> {
     let (tenant, name) = (key.tenant.as_str(), &key.name);
     let found = connection
         .prepare_cached(include_str!("sql/find_checkpoint.sql"))?
         .query_row([tenant, name], |row| checked(tenant, name, row, 0))
         .optional()?;
-    Ok(found.is_some_and(|checkpoint| checkpoint.is_none()))
+    Ok(found.unwrap_or_else(|| Some(Checkpoint::default())))
 }
 
 /// The checkpoint whose position, state and checksum begin at this column; `None` if they do not fit each other,
@@ -282,19 +260,12 @@ pub(crate) fn checked(
 }
 
 /// Whether the epoch is the current one.
-pub(crate) fn holds(
-    connection: &Connection,
-    key: &CheckpointKey,
-    epoch: Epoch,
-) -> rusqlite::Result<Result<(), CheckpointError>> {
-    Ok(match Lease::find(connection, key)? {
-        Ok(lease) if lease.epoch == epoch.0 => Ok(()),
-        Ok(lease) => {
-            let current = Epoch(lease.epoch);
-            Err(CheckpointError::Stale { key: key.clone(), stale: epoch, current })
-        }
-        Err(unusable) => Err(unusable),
-    })
+pub(crate) fn holds(connection: &Connection, key: &CheckpointKey, epoch: Epoch) -> Done<()> {
+    let current = Epoch(Lease::find(connection, key)?.epoch);
+    if current == epoch {
+        return Ok(());
+    }
+    Err(Failed::Refused(CheckpointError::Stale { key: key.clone(), stale: epoch, current }))
 }
 
 /// Writes a checkpoint if the epoch is the current one. Both are read and written in one transaction.
@@ -303,11 +274,9 @@ pub(crate) fn save(
     key: &CheckpointKey,
     epoch: Epoch,
     saved: &Checkpoint,
-) -> rusqlite::Result<Result<(), CheckpointError>> {
-    if let Err(refused) = holds(connection, key, epoch)? {
-        return Ok(Err(refused));
-    }
-    put(connection, key, saved).map(Ok)
+) -> Done<()> {
+    holds(connection, key, epoch)?;
+    Ok(put(connection, key, saved)?)
 }
 
 /// Writes the row of a checkpoint.
@@ -326,19 +295,14 @@ fn put(connection: &Connection, key: &CheckpointKey, saved: &Checkpoint) -> rusq
 }
 
 /// Writes what another store has kept, free, and under an epoch that nobody was given.
-fn adopt(
-    connection: &Connection,
-    record: &CheckpointRecord,
-    now: Timestamp,
-) -> rusqlite::Result<Result<(), CheckpointError>> {
-    let lease = match Lease::find(connection, &record.key)? {
-        Ok(lease) if lease.holder(now).is_some() => return Ok(Err(lease.owned(&record.key, now))),
-        Ok(lease) => lease,
-        Err(unusable) => return Ok(Err(unusable)),
-    };
+fn adopt(connection: &Connection, record: &CheckpointRecord, now: Timestamp) -> Done<()> {
+    let lease = Lease::find(connection, &record.key)?;
+    if lease.holder(now).is_some() {
+        return Err(lease.owned(&record.key, now));
+    }
     let free = Lease { epoch: lease.epoch.max(record.epoch.0) + 1, ..Lease::default() };
     free.save(connection, &record.key)?;
-    put(connection, &record.key, &record.saved).map(Ok)
+    Ok(put(connection, &record.key, &record.saved)?)
 }
 
 /// What is kept behind a key, in order. Every checkpoint has a lease's row, which outlives it.
@@ -346,7 +310,7 @@ pub(crate) fn page(
     connection: &Connection,
     after: Option<&CheckpointKey>,
     limit: usize,
-) -> rusqlite::Result<Result<Vec<CheckpointRecord>, CheckpointError>> {
+) -> Done<Vec<CheckpointRecord>> {
     let (tenant, name) = after.map_or(("", ""), |after| (after.tenant.as_str(), after.name.as_str()));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(include_str!("sql/list_claimed.sql"))?;
@@ -354,19 +318,19 @@ pub(crate) fn page(
     let names = names.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
     let mut records = Vec::with_capacity(names.len());
     for (tenant, name) in names {
-        let Ok(tenant) = tenant.parse() else {
-            let reason = format!("tenant {tenant:?} in state.db is damaged; put the file back from a backup");
-            return Ok(Err(CheckpointError::Unavailable { reason }));
-        };
+        let tenant = tenant.parse().map_err(|_| damaged(&format_args!("tenant {tenant:?}")))?;
         let key = CheckpointKey::new(tenant, name);
-        let epoch = match Lease::find(connection, &key)? {
-            Ok(lease) => Epoch(lease.epoch),
-            Err(unusable) => return Ok(Err(unusable)),
-        };
-        let saved = find(connection, &key)?;
+        let epoch = Epoch(Lease::find(connection, &key)?.epoch);
+        let saved = find(connection, &key)?.unwrap_or_default();
         records.push(CheckpointRecord { key, epoch, saved });
     }
-    Ok(Ok(records))
+    Ok(records)
+}
+
+/// Refuses to go on without something that cannot be believed.
+fn damaged(what: &dyn std::fmt::Display) -> Failed<CheckpointError> {
+    let reason = format!("{what} in state.db is damaged; put the file back from a backup");
+    Failed::Refused(CheckpointError::Unavailable { reason })
 }
 
 /// The checksum of a checkpoint's row; the name is in it, so that no row can stand for another.

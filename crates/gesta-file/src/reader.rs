@@ -115,7 +115,7 @@ impl FolderReader {
             return Ok(Vec::new());
         }
         let look = Look::open(&self.dir, self.log.incarnation)?;
-        look.read(|connection| checkpoints::page(connection, after, limit))?
+        look.read(|connection| checkpoints::page(connection, after, limit))
     }
 }
 

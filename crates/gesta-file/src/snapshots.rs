@@ -28,7 +28,7 @@ impl SnapshotStore for Snapshots {
         fingerprint: &str,
     ) -> Result<Option<Snapshot>, SnapshotError> {
         let (tenant, stream, fingerprint) = (tenant.clone(), stream.clone(), fingerprint.to_owned());
-        Ok(self.0.read(move |connection| latest(connection, &tenant, &stream, &fingerprint)).await?)
+        self.0.read(move |connection| Ok(latest(connection, &tenant, &stream, &fingerprint)?)).await
     }
 
     async fn save(
@@ -46,10 +46,10 @@ impl SnapshotStore for Snapshots {
                 snapshot.fingerprint,
                 &snapshot.state[..],
                 snapshot_sum(tenant.as_str(), stream.as_str(), &snapshot),
-            ])
+            ])?;
+            Ok(())
         };
-        self.0.write(work).await?;
-        Ok(())
+        self.0.write(work).await
     }
 
     async fn prune(&self, tenant: &Tenant, stream: &StreamId, keep: usize) -> Result<(), SnapshotError> {
@@ -60,10 +60,10 @@ impl SnapshotStore for Snapshots {
                 tenant.as_str(),
                 stream.as_str(),
                 keep
-            ])
+            ])?;
+            Ok(())
         };
-        self.0.write(work).await?;
-        Ok(())
+        self.0.write(work).await
     }
 }
 

@@ -22,6 +22,7 @@ use std::{
 use gesta_core::{Incarnation, Position};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
+pub(crate) use error::Failed;
 pub use error::StateError;
 pub(crate) use guard::Guard;
 pub(crate) use look::Look;
@@ -99,49 +100,57 @@ impl State {
 
     /// Runs `work` in a transaction and answers once that is committed; `work` may run twice, so it must do nothing
     /// beside. Several of those waiting share a transaction.
-    pub(crate) async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static, E: From<StateError> + Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
-        match &self.place {
-            Place::Folder { writer, .. } => writer.run(false, work).await,
-            Place::Memory(connection) => at_once(connection, work),
-        }
+        work: impl Fn(&Connection) -> Result<T, Failed<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.commit(false, work).await
     }
 
     /// As [`State::write`], and the commit survives a power cut.
-    pub(crate) async fn write_durable<T: Send + 'static>(
+    pub(crate) async fn write_durable<T: Send + 'static, E: From<StateError> + Send + 'static>(
         &self,
-        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
+        work: impl Fn(&Connection) -> Result<T, Failed<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.commit(true, work).await
+    }
+
+    async fn commit<T: Send + 'static, E: From<StateError> + Send + 'static>(
+        &self,
+        durable: bool,
+        work: impl Fn(&Connection) -> Result<T, Failed<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let work = move |connection: &Connection| Failed::apart(work(connection));
         match &self.place {
-            Place::Folder { writer, .. } => writer.run(true, work).await,
-            Place::Memory(connection) => at_once(connection, work),
+            Place::Folder { writer, .. } => writer.run(durable, work).await?,
+            Place::Memory(connection) => at_once(connection, work)?,
         }
     }
 
     /// Runs `work` on a reading connection: it sees every commit that was answered before.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static, E: From<StateError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
+        work: impl FnOnce(&Connection) -> Result<T, Failed<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let work = move |connection: &Connection| Failed::apart(work(connection));
         match &self.place {
             Place::Folder { readers, .. } => {
-                Readers::run(Arc::clone(readers), move |connection, _| work(connection)).await
+                Readers::run(Arc::clone(readers), move |connection, _| work(connection)).await?
             }
-            Place::Memory(connection) => work(&locked(connection)).map_err(StateError::unavailable),
+            Place::Memory(connection) => work(&locked(connection)).map_err(StateError::unavailable)?,
         }
     }
 
     /// As [`State::read`], for foreign SQL: the guard is that of the connection.
-    pub(crate) async fn query<T: Send + 'static>(
+    pub(crate) async fn query<T: Send + 'static, E: From<StateError> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection, &Guard) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StateError> {
+        work: impl FnOnce(&Connection, &Guard) -> Result<T, Failed<E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let work = move |connection: &Connection, guard: &Guard| Failed::apart(work(connection, guard));
         match &self.place {
-            Place::Folder { queries, .. } => Readers::run(Arc::clone(queries), work).await,
+            Place::Folder { queries, .. } => Readers::run(Arc::clone(queries), work).await?,
             Place::Memory(connection) => {
-                work(&locked(connection), &self.guard).map_err(StateError::unavailable)
+                work(&locked(connection), &self.guard).map_err(StateError::unavailable)?
             }
         }
     }

@@ -10,8 +10,6 @@ mod index;
 mod log;
 mod state;
 
-pub(crate) use log::firsts;
-
 use std::path::Path;
 
 use gesta_core::{Incarnation, Position};

@@ -13,13 +13,10 @@ use crate::{
     Damage,
     log::{
         frame::{self, GROUP, Group},
-        scan::{Records, Rest, Scan, Step, WholeGroup, read_up_to, rest},
+        scan::{Beside, Records, Scan, Step, WholeGroup, read_up_to},
         segment::{HEADER, Header, name},
     },
 };
-
-/// A writer may complete a group while it is looked at; so often is looked again.
-const LOOKS: usize = 5;
 
 /// A segment to be copied.
 pub(super) struct Source<'a> {
@@ -67,31 +64,10 @@ impl Source<'_> {
 
     /// Where its whole groups end, and the position that comes behind them.
     fn whole(&self, file: &File, path: &Path) -> Result<(u64, Position), BackupError> {
-        let io = || BackupError::io(path);
-        let mut looks = 0;
-        loop {
-            looks += 1;
-            let size = file.metadata().map_err(io())?.len();
-            let mut scan = Scan::of(file, self.incarnation, self.first, size);
-            let (broken, reason) = loop {
-                match scan.step().map_err(io())? {
-                    Step::Group(_) => {}
-                    Step::Blank => break (0, "bytes nobody wrote"),
-                    Step::Broken(broken) => break (1, broken.reason),
-                }
-            };
-            let (end, next) = (scan.offset(), scan.expected());
-            // Behind the first byte of a torn group, whose frame may be whole.
-            match rest(file, path, self.incarnation, end + broken).map_err(io())? {
-                Rest::Torn(dirty) if self.is_last || dirty == end => return Ok((end, next)),
-                Rest::Torn(dirty) => return Err(Damage::range(path, end, dirty, reason).into()),
-                // The writer was faster than the look, or it is damage, and then it stays.
-                Rest::GroupAt(at) if !self.is_last || looks == LOOKS => {
-                    return Err(Damage::range(path, end, at, reason).into());
-                }
-                Rest::GroupAt(_) => {}
-            }
-        }
+        let beside = Beside { file, path, incarnation: self.incarnation, is_last: self.is_last };
+        let (mut end, mut next) = (HEADER as u64, self.first);
+        beside.walk((&mut end, &mut next), |error| BackupError::io(path)(error), |_| Ok(true))?;
+        Ok((end, next))
     }
 }
 

@@ -38,12 +38,7 @@ impl Chain {
         dir: PathBuf,
         incarnation: Incarnation,
     ) -> Result<(Self, Option<Position>), OpenError> {
-        let mut firsts: Vec<Position> = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(OpenError::io(&dir))? {
-            let entry = entry.map_err(OpenError::io(&dir))?;
-            firsts.extend(entry.file_name().to_str().and_then(segment::first_of));
-        }
-        firsts.sort_unstable();
+        let firsts = segment::firsts(&dir)?;
         let last = firsts.last().copied();
         if firsts.first().is_some_and(|first| first.get() != 1) {
             return Err(Damage::file(&dir.join(segment::name(Position::new(1))), "it is missing").into());

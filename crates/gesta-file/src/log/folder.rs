@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -55,6 +55,16 @@ impl Folder {
     pub(crate) fn unlock(&self) -> io::Result<()> {
         self.handle.unlock()
     }
+}
+
+/// Replaces a file, by way of one beside it that ends in `.tmp`: it is whole and durable afterwards, or as it was.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_added_extension("tmp");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), sync_names)
 }
 
 /// Makes the names in a folder durable.

@@ -1,15 +1,14 @@
 //! The file `meta`: which log this is, and how it was left.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use gesta_core::{Incarnation, Position};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{folder::sync_names, frame::u64_at};
+use super::{folder::replace, frame::u64_at};
 use crate::{Damage, OpenError};
 
 /// The format of everything under the data folder that only this crate reads.
@@ -43,12 +42,7 @@ impl Meta {
 
     /// Replaces the file: whole and durable, or as it was.
     pub(crate) fn write(self, dir: &Path) -> io::Result<()> {
-        let (path, new) = (place(dir), dir.join("meta.tmp"));
-        let mut file = File::create(&new)?;
-        file.write_all(&self.encode())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync_names(dir)
+        replace(&place(dir), &self.encode())
     }
 
     fn encode(self) -> [u8; BYTES] {

@@ -9,6 +9,7 @@ use super::{
     frame::{self, FRAME, GROUP, Head, MAX_GROUP, u64_at},
     segment::HEADER,
 };
+use crate::Damage;
 
 /// How much is read at once.
 const WINDOW: usize = 1 << 20;
@@ -254,6 +255,60 @@ pub(crate) fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Resu
         }
     }
     Ok(filled)
+}
+
+/// A writer may complete a group while it is looked at; so often is looked again.
+const LOOKS: usize = 5;
+
+/// A segment that somebody may be writing.
+pub(crate) struct Beside<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) path: &'a Path,
+    pub(crate) incarnation: Incarnation,
+    /// Whether there is no other behind it: only that one may be torn.
+    pub(crate) is_last: bool,
+}
+
+impl Beside<'_> {
+    /// Hands over the whole groups from a place on, an offset with its position, until there are no more or `take` has had
+    /// enough, and moves the place behind them. Answers whether `take` has had enough. Anything behind them that no
+    /// crash can have left is refused.
+    pub(crate) fn walk<E: From<Damage>>(
+        &self,
+        (offset, next): (&mut u64, &mut Position),
+        io: impl Fn(io::Error) -> E,
+        mut take: impl FnMut(&WholeGroup<'_>) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let Self { file, path, incarnation, is_last } = *self;
+        let mut looks = 0;
+        loop {
+            let begun = *offset;
+            let length = file.metadata().map_err(&io)?.len();
+            let mut scan = Scan::at(file, incarnation, (*offset, *next), length);
+            let (broken, reason) = loop {
+                let goes_on = match scan.step().map_err(&io)? {
+                    Step::Group(group) => take(&group)?,
+                    Step::Blank => break (0, "bytes nobody wrote"),
+                    Step::Broken(broken) => break (1, broken.reason),
+                };
+                (*offset, *next) = (scan.offset(), scan.expected());
+                if !goes_on {
+                    return Ok(true);
+                }
+            };
+            looks = if begun < *offset { 1 } else { looks + 1 };
+            // Behind the first byte of a torn group, whose frame may be whole.
+            match rest(file, path, incarnation, *offset + broken).map_err(&io)? {
+                Rest::Torn(dirty) if is_last || dirty == *offset => return Ok(false),
+                Rest::Torn(dirty) => return Err(Damage::range(path, *offset, dirty, reason).into()),
+                // The writer was faster than the look, or it is damage, and then it stays.
+                Rest::GroupAt(at) if !is_last || looks == LOOKS => {
+                    return Err(Damage::range(path, *offset, at, reason).into());
+                }
+                Rest::GroupAt(_) => {}
+            }
+        }
+    }
 }
 
 /// What stands behind the last group that is whole.

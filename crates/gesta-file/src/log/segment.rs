@@ -1,6 +1,7 @@
 //! A segment: one file of the log.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
@@ -175,6 +176,17 @@ impl Segment {
 /// The file name of the segment that begins at `first`.
 pub(crate) fn name(first: Position) -> String {
     format!("{:020}.events", first.get())
+}
+
+/// The first positions of the segments in a folder, in order.
+pub(crate) fn firsts(dir: &Path) -> Result<Vec<Position>, OpenError> {
+    let mut firsts = Vec::new();
+    for entry in fs::read_dir(dir).map_err(OpenError::io(dir))? {
+        let entry = entry.map_err(OpenError::io(dir))?;
+        firsts.extend(entry.file_name().to_str().and_then(first_of));
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
 }
 
 /// The first position of the segment of this file name.

@@ -3,12 +3,7 @@
 //! Derived from the segment and made anew when it is lost. The head is checked when it is read; the offsets behind
 //! it are checked by what they point to.
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs::File, io, path::Path};
 
 use gesta_core::{EnvelopeDecoder, Filter, Incarnation, Position, RecordedEvent, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -16,7 +11,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::{
-    folder::sync_names,
+    folder::replace,
     frame::u64_at,
     meta::FORMAT,
     recover::list,
@@ -114,12 +109,7 @@ impl Summary {
         bytes.extend_from_slice(&xxh3_64(&head).to_le_bytes());
         bytes.extend_from_slice(&head);
         bytes.extend(offsets.iter().flat_map(|offset| offset.to_le_bytes()));
-        let new = path.with_extension("summary.tmp");
-        let mut file = File::create(&new)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&new, path.with_extension("summary"))?;
-        sync_names(&folder(path))
+        replace(&path.with_extension("summary"), &bytes)
     }
 }
 
@@ -130,10 +120,6 @@ fn in_category(pattern: &str, category: &str) -> bool {
         Some((wanted, _)) => wanted == category,
         None => category.starts_with(fixed),
     }
-}
-
-fn folder(path: &Path) -> PathBuf {
-    path.parent().map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
 /// Why a segment could not be summarised.

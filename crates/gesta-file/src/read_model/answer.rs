@@ -9,7 +9,7 @@ use super::{
     failure::{self, At},
     run,
 };
-use crate::state::Guard;
+use crate::state::{Failed, Guard};
 
 /// So long queries that are answered together may take; few connections answer all.
 pub(super) const LONGEST: Duration = Duration::from_secs(10);
@@ -20,14 +20,14 @@ pub(super) fn all(
     guard: &Guard,
     statements: &[Statement],
     longest: Duration,
-) -> rusqlite::Result<Result<Vec<Vec<Row>>, ReadModelError>> {
+) -> Result<Vec<Vec<Row>>, Failed<ReadModelError>> {
     let snapshot = connection.unchecked_transaction()?;
     let answers = {
         let _foreign = guard.enter_for(longest);
-        statements.iter().map(|statement| one(&snapshot, statement)).collect()
+        statements.iter().map(|statement| one(&snapshot, statement)).collect::<Result<_, _>>()
     };
     snapshot.finish()?;
-    Ok(answers)
+    answers.map_err(Failed::Refused)
 }
 
 fn one(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, ReadModelError> {
@@ -73,10 +73,8 @@ mod tests {
         guard.watch(&mut connection).expect("watches");
         let endless =
             "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
-        let ask = |sql: &'static str| {
-            all(&connection, &guard, &[sql.into()], Duration::from_millis(20)).expect("asks")
-        };
-        let error = ask(endless).expect_err("has no end");
+        let ask = |sql: &'static str| all(&connection, &guard, &[sql.into()], Duration::from_millis(20));
+        let Err(Failed::Refused(error)) = ask(endless) else { panic!("it has no end") };
         assert!(error.to_string().contains("takes too long"), "{error}");
         assert_eq!(ask("SELECT 1").expect("the next one is answered").len(), 1);
     }

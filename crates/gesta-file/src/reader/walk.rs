@@ -13,14 +13,10 @@ use crate::{
     log::{
         chain::unavailable,
         frame::FRAME,
-        scan::{Records, Rest, Scan, Step, WholeGroup, read_up_to, rest},
-        segment::{HEADER, Header, name},
+        scan::{Beside, Records, Rest, WholeGroup, read_up_to, rest},
+        segment::{HEADER, Header, firsts, name},
     },
-    verify::firsts,
 };
-
-/// A writer may complete a group while it is looked at; so often is looked again.
-const LOOKS: usize = 5;
 
 /// The log of a folder.
 pub(super) struct Log {
@@ -47,15 +43,6 @@ impl Place {
     }
 }
 
-/// Why a walk over a segment has ended.
-enum End {
-    Enough,
-    /// Nobody wrote what comes next.
-    Blank,
-    /// No whole group comes next, for this reason.
-    Broken(&'static str),
-}
-
 impl Log {
     /// The start of the segment that holds `position`, or would.
     pub(super) fn find(&self, position: Position) -> Result<Place, ReadError> {
@@ -79,7 +66,7 @@ impl Log {
         loop {
             // Listed first: with one behind it, a segment is complete when it is walked.
             let behind = self.firsts()?.into_iter().find(|first| place.first < *first);
-            if matches!(self.walk_segment(place, behind.is_none(), &mut take)?, End::Enough) {
+            if self.walk_segment(place, behind.is_none(), &mut take)? {
                 return Ok(());
             }
             match behind {
@@ -110,66 +97,27 @@ impl Log {
         firsts(&self.dir).map_err(refused)
     }
 
+    /// Whether `take` has had enough before the segment's end.
     fn walk_segment(
         &self,
         place: &mut Place,
         is_last: bool,
         take: &mut impl FnMut(&WholeGroup<'_>) -> Result<bool, ReadError>,
-    ) -> Result<End, ReadError> {
+    ) -> Result<bool, ReadError> {
         let path = self.dir.join(name(place.first));
         let file = match File::open(&path) {
             // A log without an event.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_last => {
-                return Ok(End::Blank);
+                return Ok(false);
             }
             opened => opened.map_err(unavailable(&path))?,
         };
         if place.offset == HEADER as u64 && !self.is_begun(&file, &path, place.first, is_last)? {
-            return Ok(End::Blank);
+            return Ok(false);
         }
-        let mut looks = 0;
-        loop {
-            let begun = place.offset;
-            let (broken, reason) = match self.scan(&file, &path, place, take)? {
-                End::Enough => return Ok(End::Enough),
-                End::Blank => (0, "bytes nobody wrote"),
-                End::Broken(reason) => (1, reason),
-            };
-            looks = if begun < place.offset { 1 } else { looks + 1 };
-            let end = place.offset;
-            // Behind the first byte of a torn group, whose frame may be whole.
-            match rest(&file, &path, self.incarnation, end + broken).map_err(unavailable(&path))? {
-                Rest::Torn(dirty) if is_last || dirty == end => return Ok(End::Blank),
-                Rest::Torn(dirty) => return Err(Damage::range(&path, end, dirty, reason).into()),
-                // The writer was faster than the look, or it is damage, and then it stays.
-                Rest::GroupAt(at) if !is_last || looks == LOOKS => {
-                    return Err(Damage::range(&path, end, at, reason).into());
-                }
-                Rest::GroupAt(_) => {}
-            }
-        }
-    }
-
-    fn scan(
-        &self,
-        file: &File,
-        path: &Path,
-        place: &mut Place,
-        take: &mut impl FnMut(&WholeGroup<'_>) -> Result<bool, ReadError>,
-    ) -> Result<End, ReadError> {
-        let length = file.metadata().map_err(unavailable(path))?.len();
-        let mut scan = Scan::at(file, self.incarnation, (place.offset, place.next), length);
-        loop {
-            let goes_on = match scan.step().map_err(unavailable(path))? {
-                Step::Group(group) => take(&group)?,
-                Step::Blank => return Ok(End::Blank),
-                Step::Broken(broken) => return Ok(End::Broken(broken.reason)),
-            };
-            (place.offset, place.next) = (scan.offset(), scan.expected());
-            if !goes_on {
-                return Ok(End::Enough);
-            }
-        }
+        let beside = Beside { file: &file, path: &path, incarnation: self.incarnation, is_last };
+        let io = |error| unavailable(&path)(error);
+        beside.walk((&mut place.offset, &mut place.next), io, take)
     }
 
     /// Whether a segment has its header. The last one may be prepared, or torn, and hold nothing.

@@ -71,6 +71,32 @@ pub enum StateError {
     },
 }
 
+/// Why a piece of work on `state.db` is not done.
+#[derive(Debug)]
+pub(crate) enum Failed<E> {
+    /// SQLite says no, which ends the transaction of all that share it.
+    Sql(rusqlite::Error),
+    /// Only whoever asked is refused.
+    Refused(E),
+}
+
+impl<E> From<rusqlite::Error> for Failed<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl<E> Failed<E> {
+    /// Tells what ends a transaction from what only one of those that share it is told.
+    pub(super) fn apart<T>(done: Result<T, Self>) -> rusqlite::Result<Result<T, E>> {
+        match done {
+            Ok(done) => Ok(Ok(done)),
+            Err(Self::Refused(error)) => Ok(Err(error)),
+            Err(Self::Sql(error)) => Err(error),
+        }
+    }
+}
+
 impl StateError {
     pub(super) fn unavailable(reason: impl std::fmt::Display) -> Self {
         Self::Unavailable { reason: reason.to_string() }

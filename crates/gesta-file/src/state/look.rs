@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use gesta_core::Incarnation;
 use rusqlite::{Connection, Row};
 
-use super::{StateError, belongs_to, connection, migrate, path_in};
+use super::{Failed, StateError, belongs_to, connection, migrate, path_in};
 
 /// The file, open for reading.
 pub(crate) struct Look {
@@ -24,15 +24,15 @@ impl Look {
     }
 
     /// Answers from one moment of the file, whoever writes it meanwhile.
-    pub(crate) fn read<T>(
+    pub(crate) fn read<T, E: From<StateError>>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StateError> {
+        work: impl FnOnce(&Connection) -> Result<T, Failed<E>>,
+    ) -> Result<T, E> {
         let within = || {
             let one_moment = self.connection.unchecked_transaction()?;
-            work(&one_moment)
+            Failed::apart(work(&one_moment))
         };
-        within().map_err(|error| StateError::sql(&self.path, &error))
+        within().map_err(|error| StateError::sql(&self.path, &error))?
     }
 
     /// What SQLite finds wrong with the file, at most 20 of it.

@@ -139,10 +139,10 @@ async fn a_job_that_fails_does_not_take_the_others_of_its_transaction_with_it() 
         let state = state.clone();
         tokio::spawn(async move {
             let work = move |connection: &Connection| match n % 4 {
-                1 => connection.execute("INSERT INTO absent VALUES (1)", []),
-                _ => connection.execute("INSERT INTO migrations VALUES (?1, 'x', x'')", [1000 + n]),
+                1 => Ok(connection.execute("INSERT INTO absent VALUES (1)", [])?),
+                _ => Ok(connection.execute("INSERT INTO migrations VALUES (?1, 'x', x'')", [1000 + n])?),
             };
-            state.write(work).await.is_ok()
+            state.write::<_, StateError>(work).await.is_ok()
         })
     });
     let mut done = 0;
@@ -150,7 +150,8 @@ async fn a_job_that_fails_does_not_take_the_others_of_its_transaction_with_it() 
         done += usize::from(job.await.expect("ends"));
     }
     let count = "SELECT count(*) FROM migrations WHERE number >= 1000";
-    let kept = state.read(|c| c.query_row(count, [], |row| row.get::<_, i64>(0))).await.expect("reads");
+    let kept = state.read::<i64, StateError>(|c| Ok(c.query_row(count, [], |row| row.get(0))?)).await;
+    let kept = kept.expect("reads");
     assert_eq!((done, kept), (30, 30));
 }
 

@@ -40,23 +40,12 @@ pub(super) struct Walked {
 
 /// The life of a log that has lost its `meta`: what the header of its first segment says.
 pub(super) fn incarnation_of(log: &Path) -> Option<Incarnation> {
-    let first = *firsts(log).ok()?.first()?;
+    let first = *segment::firsts(log).ok()?.first()?;
     let path = log.join(segment::name(first));
     let mut bytes = [0; HEADER];
     read_up_to(&File::open(&path).ok()?, &mut bytes, 0).ok()?;
     let incarnation = Incarnation::from_bytes(bytes[16..32].try_into().expect("sixteen bytes"));
     Header { incarnation, first }.check(&bytes, &path).ok().map(|()| incarnation)
-}
-
-/// The first positions of the segments, in order.
-pub(crate) fn firsts(log: &Path) -> Result<Vec<Position>, OpenError> {
-    let mut firsts = Vec::new();
-    for entry in fs::read_dir(log).map_err(OpenError::io(log))? {
-        let entry = entry.map_err(OpenError::io(log))?;
-        firsts.extend(entry.file_name().to_str().and_then(segment::first_of));
-    }
-    firsts.sort_unstable();
-    Ok(firsts)
 }
 
 impl Reading {
@@ -97,7 +86,7 @@ impl Reading {
         report: &mut Report,
         take: &mut dyn FnMut(&RecordedEvent),
     ) -> Result<Position, OpenError> {
-        let firsts = match firsts(&self.dir) {
+        let firsts = match segment::firsts(&self.dir) {
             Ok(firsts) => firsts,
             Err(error) => {
                 report.find("log", error);
