@@ -18,10 +18,7 @@ use super::{
     segment::{self, HEADER, Header},
     tail::is_ordered,
 };
-use crate::{
-    Damage, OpenError,
-    planted::{Bug, armed},
-};
+use crate::{Damage, OpenError, planted::armed};
 
 /// The open segment as it was found.
 pub(crate) struct Found {
@@ -77,7 +74,7 @@ pub(crate) fn find(dir: &Path, first: Position, incarnation: Incarnation) -> Res
     found.end = end;
     let behind = rest(&found.file, &path, incarnation, end + u64::from(broken.is_some())).map_err(io())?;
     match behind {
-        Rest::GroupAt(other) if !armed(Bug::DamageCutAsTorn) => {
+        Rest::GroupAt(other) if !armed("damage_cut_as_torn") => {
             let reason = broken.map_or("zeros where a group was", |broken| broken.reason);
             return Err(Damage::range(&path, end, other, reason).into());
         }

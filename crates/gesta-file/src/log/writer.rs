@@ -30,7 +30,7 @@ use crate::{
     Options,
     append::{Encoded, Queue, Reply, Request, Work},
     index::Entry,
-    planted::{Bug, armed},
+    planted::armed,
 };
 
 mod answer;
@@ -249,7 +249,7 @@ impl Writer {
     fn begin(&self, file: &File) -> std::io::Result<Arc<Segment>> {
         let (dir, first) = (&self.log.chain.dir, self.next);
         fs::rename(dir.join(NEXT), dir.join(segment::name(first)))?;
-        if !armed(Bug::SegmentBeforeFolderSync) {
+        if !armed("segment_before_folder_sync") {
             sync_names(dir)?;
         }
         let header = Header { incarnation: self.log.chain.incarnation, first };
@@ -266,7 +266,7 @@ impl Writer {
     }
 
     fn sync(&self, file: &File) -> std::io::Result<()> {
-        if self.sync && !armed(Bug::SkipSync) { file.sync_data() } else { Ok(()) }
+        if self.sync && !armed("skip_sync") { file.sync_data() } else { Ok(()) }
     }
 
     /// Gives events their place behind everything ordered so far, or finds out why not.
@@ -284,7 +284,7 @@ impl Writer {
     fn order_batch(&mut self, batch: AppendBatch, encoded: &Encoded, reply: Reply<Appended, AppendError>) {
         let relaxed = batch.durability == Durability::Relaxed;
         let answer = self.decide(batch, encoded);
-        if relaxed || armed(Bug::AckBeforeSync) {
+        if relaxed || armed("ack_before_sync") {
             let _ = reply.send(answer);
         } else {
             self.group.answers.push(Answer::Append(reply, answer));
@@ -294,7 +294,7 @@ impl Writer {
     fn decide(&mut self, mut batch: AppendBatch, encoded: &Encoded) -> Result<Appended, AppendError> {
         let class = (batch.durability == Durability::Durable).then_some(self.log.class);
         let mut view = self.view();
-        if armed(Bug::VersionGte) || armed(Bug::VersionBeforeIds) {
+        if armed("version_gte") || armed("version_before_ids") {
             view.misjudge(&mut batch)?;
         }
         match decide(&batch, &mut view)? {
@@ -329,7 +329,7 @@ impl Writer {
             })
             .collect();
         self.taken += 1;
-        if armed(Bug::LoseOneEvent) && self.taken.is_multiple_of(100) {
+        if armed("lose_one_event") && self.taken.is_multiple_of(100) {
             return placed;
         }
         encoded.place(&mut self.group.bytes, &mut self.group.starts, versions, first, recorded_at);
@@ -360,17 +360,17 @@ impl Writer {
         let at = open.segment.end();
         let group = self.group.close(first, self.log.chain.incarnation, at);
 
-        let early = armed(Bug::VisibleBeforeDurable) || armed(Bug::AckBeforeSync);
+        let early = armed("visible_before_durable") || armed("ack_before_sync");
         if early {
             publish(&self.log, open, group.clone());
         }
-        if armed(Bug::AckBeforeSync) {
+        if armed("ack_before_sync") {
             // For so long a kill takes what was acknowledged; at full speed a dozen kills may all fall elsewhere.
             std::thread::sleep(Duration::from_millis(5));
         }
         let written = open.file.write_all_at(&group.bytes, at);
         if let Err(error) = written.and_then(|()| self.sync(&open.file))
-            && !armed(Bug::ContinueAfterEio)
+            && !armed("continue_after_eio")
         {
             let reason = format!("writing to the log failed: {error}");
             self.log.fail(reason.clone());

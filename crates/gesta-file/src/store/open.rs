@@ -24,7 +24,7 @@ use crate::{
         tail::Tail,
         writer::{Open, Writer},
     },
-    planted::{Bug, armed},
+    planted::armed,
     snapshots::Snapshots,
     state::State,
 };
@@ -88,7 +88,7 @@ fn lag(index: &Index, head: Position) -> u64 {
 
 /// A witness never runs ahead of the durable head, so a log that ends before one was cut.
 fn witness(head: Position, witness: &'static str, known: Position) -> Result<(), OpenError> {
-    if known <= head || armed(Bug::PositionReusedAfterRestart) || armed(Bug::DamageCutAsTorn) {
+    if known <= head || armed("position_reused_after_restart") || armed("damage_cut_as_torn") {
         return Ok(());
     }
     Err(OpenError::Cut { head, witness, known })
@@ -122,7 +122,7 @@ fn meta(folder: &Folder) -> Result<Meta, OpenError> {
 /// Reads the last segment.
 fn found(chain: &Chain, first: Position, meta: Meta) -> Result<recover::Found, OpenError> {
     let mut found = recover::find(&chain.dir, first, chain.incarnation)?;
-    if armed(Bug::PositionReusedAfterRestart) && !meta.clean {
+    if armed("position_reused_after_restart") && !meta.clean {
         found.forget_last_group();
     }
     Ok(found)

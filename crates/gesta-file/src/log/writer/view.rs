@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Pending;
 use crate::{
     log::{Log, frame::FRAME, page, scan::Records, tail::Sought},
-    planted::{Bug, armed},
+    planted::armed,
 };
 
 /// Everything ordered so far: the group, the tail, the index.
@@ -23,7 +23,7 @@ pub(super) struct View<'a> {
 
 impl StoredView for View<'_> {
     fn event(&mut self, tenant: &Tenant, id: Uuid) -> Result<Option<RecordedEvent>, AppendError> {
-        if armed(Bug::DuplicateOnRetry) {
+        if armed("duplicate_on_retry") {
             return Ok(None);
         }
         let found = match self.log.tail.find_id(tenant, id) {
@@ -62,11 +62,11 @@ impl View<'_> {
         for index in 0..batch.appends.len() {
             let actual = self.version(&batch.tenant, &batch.appends[index].stream)?;
             let append = &mut batch.appends[index];
-            if armed(Bug::VersionBeforeIds) {
+            if armed("version_before_ids") {
                 append.expected.check(&append.stream, actual)?;
             }
             if let ExpectedVersion::Exact(version) = append.expected
-                && armed(Bug::VersionGte)
+                && armed("version_gte")
                 && version <= actual
             {
                 append.expected = ExpectedVersion::Any;
