@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryStreamExt;
 use gesta_core::{
-    CheckpointError, CheckpointKey, CheckpointStore, Clock, EventStore, Filter, StreamId, Tenant, Timestamp,
+    CheckpointError, CheckpointKey, CheckpointStore, Clock, EventStore, Filter, ReadStream, StreamId, Tenant,
+    Timestamp,
 };
 use tokio::{sync::mpsc, time::Instant};
 
@@ -220,7 +222,8 @@ impl Actor {
         self.has_nothing_to_do() && self.busy_at.elapsed() >= IDLE
     }
 
-    /// Keeps the claim; it is lost when another epoch is answered.
+    /// Keeps the claim; it is lost when another epoch is answered. Now and then it also looks whether a former owner has
+    /// decided something late.
     async fn renew(&mut self) -> Result<(), End> {
         if Instant::now() < self.renew_at {
             return Ok(());
@@ -236,7 +239,13 @@ impl Actor {
                 self.renew_at = Instant::now() + TICK;
             }
         }
-        Ok(())
+        let Known { folded, .. } = self.known;
+        let read = ReadStream::of(self.tenant.clone(), self.stream.clone()).after(folded).limit(1);
+        match self.context.store.read_stream(read).try_next().await {
+            Ok(Some(_)) => Err(End::Stale(GroupError::busy("it was changed elsewhere just now"))),
+            // What cannot be read now is read the next time.
+            Ok(None) | Err(_) => Ok(()),
+        }
     }
 
     /// Answers everybody who still waits, and lets go of the checkpoint.

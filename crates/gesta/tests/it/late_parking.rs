@@ -1,11 +1,12 @@
-//! What a group's replaced owner records late counts for nothing; what its owner recorded counts whenever it dies.
+//! What a group's replaced owner parks late counts for nothing, and what it decides late is obeyed; what its owner recorded
+//! counts whenever it dies.
 
 use std::{
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use gesta::{DeliveryId, GroupError, Groups, Nack, Selection};
+use gesta::{DeliveryId, GroupError, Groups, Nack, Pull, Selection};
 use gesta_conformance::around::Around;
 use gesta_core::{Clock, MemoryCheckpoints, MemoryStore};
 
@@ -141,4 +142,33 @@ async fn what_its_owner_recorded_is_parked_though_it_died_before_it_saved() {
     drop(dying);
     let last = world.another().await;
     assert_eq!((counted(&last).await, parked(&last).await), (1, vec!["a-1@1".to_owned()]));
+}
+
+/// Nothing but a decision takes an event from where it is parked, so one stands whenever it arrives.
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_late_is_obeyed_while_its_successor_is_at_work() {
+    let clock = TokioClock::new();
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let checkpoints = Arc::new(MemoryCheckpoints::with_clock(clock.clone()));
+    append(&*store, &["a-1", "a-1"]).await;
+    let first = open(store.clone(), checkpoints.clone(), clock.clone(), "first").await;
+    first.create(&tenant(), "g", definition()).await.expect("creates");
+    let held = pull(&first, "c", 1, Duration::ZERO).await;
+    park(&first, &ids(&held)).await.expect("parks");
+    first.shutdown().await;
+
+    let stalled = Stalled::new(store.clone());
+    let owner = open(stalled.clone(), checkpoints.clone(), clock.clone(), "owner").await;
+    let replays = tokio::spawn(async move { owner.replay(&tenant(), "g", Selection::All).await });
+    tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("decides");
+    tokio::time::advance(PATIENCE).await;
+    let heir = open(store, checkpoints, clock, "heir").await;
+    assert_eq!(parked(&heir).await, ["a-1@1"]);
+    replays.abort();
+    stalled.arrives().await;
+
+    let ask = Pull { consumer: "c".into(), max: 10, wait: PATIENCE };
+    let ended = heir.pull(&tenant(), "g", ask).await.expect_err("it does not know all that is recorded");
+    assert!(matches!(ended, GroupError::Busy { .. }), "{ended}");
+    assert_eq!(places(&pull(&heir, "c", 10, Duration::ZERO).await), ["a-1@1", "a-1@2"]);
 }
