@@ -26,6 +26,13 @@ struct Row {
     saved: Checkpoint,
 }
 
+impl Row {
+    fn holder(&self, now: Timestamp) -> Option<Holder> {
+        let (owner, until) = self.lease.as_ref().filter(|(_, until)| now < *until)?;
+        Some(Holder { owner: owner.clone(), remaining: until.since(now) })
+    }
+}
+
 impl MemoryCheckpoints {
     /// No checkpoints yet, leases measured on this clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
@@ -49,11 +56,9 @@ impl CheckpointStore for MemoryCheckpoints {
         let now = self.clock.now();
         let mut rows = self.rows();
         let row = rows.entry(key.clone()).or_default();
-        let live = row.lease.as_ref().filter(|(_, until)| now < *until);
-        match live {
-            Some((holder, until)) if holder != owner => {
-                let remaining = until.since(now);
-                return Err(CheckpointError::Owned { key: key.clone(), owner: holder.clone(), remaining });
+        match row.holder(now) {
+            Some(Holder { owner: other, remaining }) if other != owner => {
+                return Err(CheckpointError::Owned { key: key.clone(), owner: other, remaining });
             }
             Some(_) => {}
             None => row.epoch += 1,
@@ -64,9 +69,7 @@ impl CheckpointStore for MemoryCheckpoints {
 
     async fn holder(&self, key: &CheckpointKey) -> Result<Option<Holder>, CheckpointError> {
         let now = self.clock.now();
-        let rows = self.rows();
-        let lease = rows.get(key).and_then(|row| row.lease.as_ref()).filter(|(_, until)| now < *until);
-        Ok(lease.map(|(owner, until)| Holder { owner: owner.clone(), remaining: until.since(now) }))
+        Ok(self.rows().get(key).and_then(|row| row.holder(now)))
     }
 
     async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
@@ -123,8 +126,7 @@ impl CheckpointStore for MemoryCheckpoints {
         let now = self.clock.now();
         let mut rows = self.rows();
         let row = rows.entry(record.key.clone()).or_default();
-        if let Some((owner, until)) = row.lease.as_ref().filter(|(_, until)| now < *until) {
-            let (owner, remaining) = (owner.clone(), until.since(now));
+        if let Some(Holder { owner, remaining }) = row.holder(now) {
             return Err(CheckpointError::Owned { key: record.key, owner, remaining });
         }
         *row = Row { epoch: row.epoch.max(record.epoch.0) + 1, lease: None, saved: record.saved };
