@@ -53,9 +53,11 @@ pub(crate) fn number(n: u64) -> String {
 
 /// Rows under a header, each column as wide as its widest cell. The last column is not padded. Cells hold what others
 /// wrote: what would move the cursor or colour a terminal becomes a space.
-pub(crate) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
-    let plain = |row: &[String; N]| row.each_ref().map(|cell| one_line(cell));
-    let rows: Vec<[String; N]> = rows.iter().map(plain).collect();
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| one_line(&cell))).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).chain([header[column].len()]).max().unwrap_or(0)
     });
@@ -103,12 +105,12 @@ mod tests {
     #[test]
     fn a_cell_does_not_speak_to_the_terminal() {
         let rows = [["a\u{1b}[2Jb\r\nc\u{9b}1m".to_owned()]];
-        assert_eq!(table(["USER"], &rows), "USER\na [2Jb  c 1m");
+        assert_eq!(table(["USER"], rows), "USER\na [2Jb  c 1m");
     }
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
         let rows = [["a-1".to_owned(), "10".to_owned()], ["longer-1".to_owned(), "2".to_owned()]];
-        assert_eq!(table(["STREAM", "VERSION"], &rows), "STREAM    VERSION\na-1       10\nlonger-1  2");
+        assert_eq!(table(["STREAM", "VERSION"], rows), "STREAM    VERSION\na-1       10\nlonger-1  2");
     }
 }

@@ -1,6 +1,6 @@
 //! Which events a command wants.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gesta_api::LogQuery;
 use gesta_core::{Filter, Priority, Tenant, Timestamp};
 use uuid::Uuid;
@@ -47,6 +47,15 @@ pub(crate) struct Selection {
     /// With this id (may repeat)
     #[arg(long = "id", value_name = "UUID")]
     ids: Vec<Uuid>,
+}
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum From {
+    /// With the first event of all
+    Start,
+    /// With the next one that comes
+    Head,
 }
 
 fn priority(text: &str) -> Result<Priority, String> {

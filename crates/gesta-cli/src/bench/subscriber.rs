@@ -20,12 +20,6 @@ use super::{
 
 const DIGITS: usize = 16;
 
-/// What came, the warm-up left out.
-pub(crate) struct Received {
-    /// Microseconds from when an event was due to be sent to its arrival.
-    pub(crate) latency: Histogram<u64>,
-}
-
 /// A live stream of the log. HTTP/1.0 has no chunks, so the bytes of an event are never cut by a chunk's head.
 pub(crate) struct Subscriber {
     stream: TcpStream,
@@ -57,22 +51,23 @@ impl Subscriber {
         Ok(Self { stream })
     }
 
-    /// Reads until told to stop, or until the stream ends. Events due before `from` are left out.
+    /// Reads until told to stop, or until the stream ends. Answers with the microseconds from when events were due to be
+    /// sent to their arrival; those due before `from` are left out.
     pub(crate) async fn run(
         mut self,
         epoch: Instant,
         from: watch::Receiver<Duration>,
         mut stop: watch::Receiver<bool>,
-    ) -> Received {
+    ) -> Histogram<u64> {
         let mut latency = histogram();
         let mut buffer: Vec<u8> = Vec::with_capacity(1 << 20);
         loop {
             let read = tokio::select! {
                 read = self.stream.read_buf(&mut buffer) => read,
-                _ = stop.wait_for(|stop| *stop) => return Received { latency },
+                _ = stop.wait_for(|stop| *stop) => return latency,
             };
             if !matches!(read, Ok(1..)) {
-                return Received { latency };
+                return latency;
             }
             let (now, from) = (epoch.elapsed(), *from.borrow());
             let used = scan(&buffer, |due| {

@@ -206,7 +206,7 @@ async fn shown<T>(whole: Duration, work: impl Future<Output = T>) -> T {
 struct Following {
     from: watch::Sender<Duration>,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<crate::bench::subscriber::Received>,
+    task: tokio::task::JoinHandle<hdrhistogram::Histogram<u64>>,
 }
 
 impl Following {
@@ -214,10 +214,7 @@ impl Following {
     async fn finish(self) -> Percentiles {
         tokio::time::sleep(Duration::from_millis(500)).await;
         self.stop.send_replace(true);
-        match self.task.await {
-            Ok(received) => Percentiles::from(&received.latency),
-            Err(_) => Percentiles::from(&load::histogram()),
-        }
+        Percentiles::from(&self.task.await.unwrap_or_else(|_| load::histogram()))
     }
 }
 

@@ -38,8 +38,7 @@ fn text(diff: &AggregateDiff) -> String {
     let row = |change: &FieldChange| {
         [change.path.clone(), value(change.before.as_ref()), value(change.after.as_ref())]
     };
-    let rows: Vec<_> = changes.iter().map(row).collect();
-    table(["FIELD", &format!("VERSION {from}"), &format!("VERSION {to}")], &rows)
+    table(["FIELD", &format!("VERSION {from}"), &format!("VERSION {to}")], changes.iter().map(row))
 }
 
 /// A value in a cell; a dash for none.

@@ -36,18 +36,11 @@ fn text(history: &FieldHistory) -> String {
     }
     let row = |set: &FieldSet| {
         let who = set.user_id.clone().unwrap_or_else(|| "-".to_owned());
+        let [before, after] = [&set.before, &set.after].map(|is| value(is.as_ref()));
         let (event, at) = (set.event_id.to_string(), set.at.to_string());
-        [
-            number(set.version),
-            at,
-            set.event_type.clone(),
-            event,
-            who,
-            value(set.before.as_ref()),
-            value(set.after.as_ref()),
-        ]
+        [number(set.version), at, set.event_type.clone(), event, who, before, after]
     };
-    let rows: Vec<_> = changes.iter().map(row).collect();
-    let shown = table(["VERSION", "AT", "TYPE", "EVENT", "USER", "BEFORE", "AFTER"], &rows);
+    let header = ["VERSION", "AT", "TYPE", "EVENT", "USER", "BEFORE", "AFTER"];
+    let shown = table(header, changes.iter().map(row));
     if *cut { format!("{shown}\nearlier changes are left out") } else { shown }
 }

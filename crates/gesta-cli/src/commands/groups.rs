@@ -8,7 +8,7 @@ use crate::{cli::Shared, exit::Outcome};
 mod consume;
 mod create;
 mod deliveries;
-mod parked;
+pub(super) mod parked;
 mod show;
 
 /// Make and run groups of competing consumers
@@ -37,9 +37,15 @@ enum Verb {
     /// List the events that could not be handled
     Parked(Named),
     /// Hand parked events out again
-    Replay(parked::Replay),
+    Replay(parked::Which),
     /// Give parked events up
-    Discard(parked::Discard),
+    Discard {
+        #[command(flatten)]
+        which: parked::Which,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+    },
     /// Remove a group; its events stay
     Remove(Named),
 }
@@ -68,8 +74,8 @@ impl Groups {
             Verb::Nack(nack) => nack.run(shared).await,
             Verb::Consume(consume) => consume.run(shared).await,
             Verb::Parked(named) => parked::list(shared, &named.group(shared)?).await,
-            Verb::Replay(replay) => replay.run(shared).await,
-            Verb::Discard(discard) => discard.run(shared).await,
+            Verb::Replay(which) => which.replay(shared).await,
+            Verb::Discard { which, reason } => which.discard(shared, reason).await,
             Verb::Remove(named) => show::remove(shared, &named.group(shared)?).await,
         }
     }

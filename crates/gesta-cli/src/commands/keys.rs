@@ -9,6 +9,7 @@ use gesta_server::auth::{
     keys::{self, Granted, KeyInfo, KeysError},
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     cli::Shared,
@@ -51,12 +52,6 @@ enum Verb {
 }
 
 #[derive(Serialize)]
-struct Created<'a> {
-    id: &'a str,
-    key: &'a str,
-}
-
-#[derive(Serialize)]
 struct Listed {
     keys: Vec<Shown>,
 }
@@ -69,11 +64,6 @@ struct Shown {
     created_at: gesta_core::Timestamp,
 }
 
-#[derive(Serialize)]
-struct Revoked<'a> {
-    revoked: &'a str,
-}
-
 impl Keys {
     pub(crate) fn run(self, shared: &Shared) -> Outcome {
         let file = &self.keys_file.unwrap_or_else(|| self.data.join("keys.json"));
@@ -81,13 +71,9 @@ impl Keys {
             Verb::Create { tenant, permissions } => {
                 let granted = if permissions.is_empty() { Granted::All } else { Granted::Some(permissions) };
                 let made = keys::make(file, &tenant, granted).map_err(failure)?;
-                let created = Created { id: &made.id, key: &made.key };
-                shared.output.print(&created, |created| {
-                    eprintln!(
-                        "key {} for tenant {tenant}; it is shown this once and kept nowhere:",
-                        created.id
-                    );
-                    created.key.to_owned()
+                shared.output.print(&json!({ "id": made.id, "key": made.key }), |_| {
+                    eprintln!("key {} for tenant {tenant}; it is shown this once and kept nowhere:", made.id);
+                    made.key.clone()
                 })
             }
             Verb::List => {
@@ -97,9 +83,7 @@ impl Keys {
             }
             Verb::Revoke { id } => {
                 keys::revoke(file, &id).map_err(failure)?;
-                shared
-                    .output
-                    .print(&Revoked { revoked: &id }, |revoked| format!("{} is revoked", revoked.revoked))
+                shared.output.print(&json!({ "revoked": id }), |_| format!("{id} is revoked"))
             }
         }
     }
@@ -117,8 +101,7 @@ fn text(listed: &Listed) -> String {
     let row = |key: &Shown| {
         [key.id.clone(), key.tenant.to_string(), key.created_at.to_string(), key.permissions.join(" ")]
     };
-    let rows: Vec<_> = listed.keys.iter().map(row).collect();
-    table(["ID", "TENANT", "CREATED AT", "PERMISSIONS"], &rows)
+    table(["ID", "TENANT", "CREATED AT", "PERMISSIONS"], listed.keys.iter().map(row))
 }
 
 fn failure(error: KeysError) -> Failure {

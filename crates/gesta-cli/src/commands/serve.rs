@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use gesta_postgres::ConnectError;
-use gesta_server::{Config, ServeError, Setting, config::refuse_password_in_arguments, telemetry::logs};
+use gesta_server::{
+    Config, ConfigError, ServeError, Setting, config::refuse_password_in_arguments, telemetry::logs,
+};
 use serde::Serialize;
 
 use crate::{
@@ -73,7 +75,8 @@ impl Serve {
         }
         let interrupt = Interrupt::listen();
         refuse_password_in_arguments(self.store.as_deref().unwrap_or_default()).map_err(Failure::usage)?;
-        let config = Config::from_environment(|name| self.setting(name)).map_err(Failure::usage)?;
+        let config =
+            Config::from_environment(|name| self.setting(name)).map_err(|error| self.wrong(error))?;
         // Kept to the end: dropped, it writes what is left.
         let _logs = logs::begin(&config.log).map_err(Failure::usage)?;
         let running = tokio::select! {
@@ -101,20 +104,35 @@ impl Serve {
 
     /// What was given on the command line comes before the environment.
     fn setting(&self, name: &str) -> Option<String> {
+        self.option(name).map(|(_, given)| given).or_else(|| std::env::var(name).ok())
+    }
+
+    /// The option for a setting, if it was given.
+    fn option(&self, name: &str) -> Option<(&'static str, String)> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let given = match name {
-            "HOST" => self.host.clone(),
-            "PORT" => self.port.map(|port| port.to_string()),
-            "GESTA_DATA" => path(&self.data),
-            "GESTA_STORE" => self.store.clone(),
-            "GESTA_ROLES" => self.roles.clone(),
-            "GESTA_ADVERTISE" => self.advertise.clone(),
-            "GESTA_KEYS_FILE" => path(&self.keys_file),
-            "GESTA_CONFIG" => path(&self.config),
-            "RUST_LOG" => self.log.clone(),
-            _ => None,
+        let (option, given) = match name {
+            "HOST" => ("--host", self.host.clone()),
+            "PORT" => ("--port", self.port.map(|port| port.to_string())),
+            "GESTA_DATA" => ("--data", path(&self.data)),
+            "GESTA_STORE" => ("--store", self.store.clone()),
+            "GESTA_ROLES" => ("--roles", self.roles.clone()),
+            "GESTA_ADVERTISE" => ("--advertise", self.advertise.clone()),
+            "GESTA_KEYS_FILE" => ("--keys-file", path(&self.keys_file)),
+            "GESTA_CONFIG" => ("--config", path(&self.config)),
+            "RUST_LOG" => ("--log", self.log.clone()),
+            _ => return None,
         };
-        given.or_else(|| std::env::var(name).ok())
+        given.map(|given| (option, given))
+    }
+
+    /// Names what cannot be read as it was given.
+    fn wrong(&self, error: ConfigError) -> Failure {
+        match &error {
+            ConfigError::Setting { name, given, expected } if let Some((option, _)) = self.option(name) => {
+                Failure::usage(format!("{option} {given} cannot be read: {expected}"))
+            }
+            _ => Failure::usage(error),
+        }
     }
 
     /// Written beside and renamed, so that a reader sees all of it or nothing.
@@ -140,24 +158,9 @@ fn failure(error: ServeError) -> Failure {
     Failure::new(exit, error)
 }
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    variable: &'a str,
-    field: &'a str,
-    default: &'a str,
-    text: &'a str,
-}
-
 fn settings(output: Output) -> Outcome {
-    let shown = |setting: &Setting| Shown {
-        variable: setting.variable,
-        field: setting.field,
-        default: setting.default,
-        text: setting.text,
-    };
-    let all: Vec<_> = Config::SETTINGS.iter().map(shown).collect();
-    output.print(&all, |all| {
-        let row = |s: &Shown<'_>| [s.variable, s.field, s.default, s.text].map(str::to_owned);
-        table(["VARIABLE", "IN A FILE", "DEFAULT", "MEANING"], &all.iter().map(row).collect::<Vec<_>>())
+    output.print(&Config::SETTINGS, |all| {
+        let row = |s: &Setting| [s.variable, s.field, s.default, s.text].map(str::to_owned);
+        table(["VARIABLE", "IN A FILE", "DEFAULT", "MEANING"], all.iter().map(row))
     })
 }

@@ -50,8 +50,7 @@ impl Streams {
             let row = |stream: &StreamSummary| {
                 [stream.stream.to_string(), number(stream.version), number(stream.last_position)]
             };
-            let rows: Vec<_> = listed.streams.iter().map(row).collect();
-            table(["STREAM", "VERSION", "LAST POSITION"], &rows)
+            table(["STREAM", "VERSION", "LAST POSITION"], listed.streams.iter().map(row))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! `gesta tail`: events as they come.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gesta_client::Subscription;
 use gesta_core::{StreamId, Version};
 
@@ -9,7 +9,7 @@ use crate::{
     exit::{Failure, Outcome},
     interrupt::Interrupt,
     output::event_line,
-    selection::Selection,
+    selection::{From, Selection},
 };
 
 /// Follow the log, or one stream, until Ctrl-C
@@ -28,14 +28,6 @@ pub(crate) struct Tail {
     limit: Option<u64>,
     #[command(flatten)]
     selection: Selection,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum From {
-    /// With the first event of all
-    Start,
-    /// With the next one that comes
-    Head,
 }
 
 impl Tail {

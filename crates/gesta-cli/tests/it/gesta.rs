@@ -64,9 +64,45 @@ pub(crate) fn done(command: &mut Command, input: &str) -> Done {
     }
 }
 
-/// A running server; killed when dropped.
+/// A process that serves; killed when dropped.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    /// What it says once it takes requests.
+    pub(crate) ready: Value,
+}
+
+impl Serving {
+    /// Starts it with a command, and waits until it takes requests.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.args(["--output", "json"]).stdout(Stdio::piped()).spawn().expect("it runs");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("it says where it listens");
+        Self { child, ready: serde_json::from_str(&line).expect("JSON") }
+    }
+
+    /// What it says of this.
+    pub(crate) fn said(&self, what: &str) -> &str {
+        self.ready[what].as_str().unwrap_or_else(|| panic!("{what} in {}", self.ready))
+    }
+
+    /// Stops it in good order; answers with its exit code.
+    pub(crate) fn stop(&mut self) -> i32 {
+        signal(&self.child, "TERM");
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running server on a folder of its own.
 pub(crate) struct Server {
-    child: Child,
+    serving: Serving,
     pub(crate) url: String,
     pub(crate) folder: TempDir,
 }
@@ -78,18 +114,9 @@ impl Server {
 
     /// A server on `folder/data`.
     pub(crate) fn start_in(folder: TempDir) -> Self {
-        let mut child = gesta()
-            .args(["serve", "--port", "0", "--output", "json", "--log", "warn", "--data"])
-            .arg(folder.path().join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("piped");
-        BufReader::new(out).read_line(&mut line).expect("it says where it listens");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let url = ready["url"].as_str().expect("a url").to_owned();
-        Self { child, url, folder }
+        let serve = ["serve", "--port", "0", "--log", "warn", "--data"];
+        let serving = Serving::start(gesta().args(serve).arg(folder.path().join("data")));
+        Self { url: serving.said("url").to_owned(), serving, folder }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -110,17 +137,7 @@ impl Server {
 
     /// Stops it in good order; answers with its exit code and its folder.
     pub(crate) fn stop(mut self) -> (i32, TempDir) {
-        signal(&self.child, "TERM");
-        let code = wait(&mut self.child);
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
-        (code, folder)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        (self.serving.stop(), self.folder)
     }
 }
 

@@ -32,20 +32,8 @@ fn a_tail_that_is_stopped_says_where_to_go_on() {
 #[test]
 fn an_import_that_is_stopped_goes_on_when_run_again() {
     let server = Server::start();
-    let arguments = [
-        "import",
-        "-",
-        "--format",
-        "csv",
-        "--stream",
-        "case-{id}",
-        "--type",
-        "x",
-        "--source",
-        "s",
-        "--batch",
-        "1",
-    ];
+    let arguments = "import - --format csv --stream case-{id} --type x --source s --batch 1";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
     let mut import = server
         .command(&arguments)
         .stdin(Stdio::piped())

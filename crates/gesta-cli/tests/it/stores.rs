@@ -1,16 +1,16 @@
 //! `gesta serve` on the store that it is told: refusals in one line, and several processes on one database.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use serde_json::{Value, json};
 
 use crate::{
     database::Database,
-    gesta::{done, gesta, signal, until, wait},
+    gesta::{Serving, done, gesta, signal, until},
 };
 
 /// A server that refuses every password.
@@ -46,13 +46,14 @@ fn a_store_that_cannot_be_used_is_refused_in_one_line_that_says_what_to_do() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         format!("postgres://u@{}/log", listener.local_addr().expect("bound"))
     };
+    let known = "write file:FOLDER, or postgres://USER@HOST:5432/DATABASE";
     let arguments: [(&[&str], i32, &str); 7] = [
-        (&["--store", "mysql://u@db/log"], 2, "write file:FOLDER, or postgres://"),
-        (&["--store", "data"], 2, "write file:FOLDER, or postgres://"),
+        (&["--store", "mysql://u@db/log"], 2, &format!("--store mysql://… cannot be read: {known}")),
+        (&["--store", "data"], 2, &format!("--store data cannot be read: {known}")),
         (&["--store", "postgres://u:secret@db/log"], 2, "GESTA_STORE_PASSWORD_FILE"),
         (&["--store", "file:x", "--data", "y"], 2, "leave one of them out"),
         (&["--store", "file:x", "--roles", "api"], 2, "choose a store that several share"),
-        (&["--roles", "queen"], 2, "write api, processors"),
+        (&["--roles", "queen"], 2, "--roles queen cannot be read: write api, processors"),
         (&["--store", "postgres://u@127.0.0.1"], 2, "names no database"),
     ];
     let folder = tempfile::tempdir().expect("a folder");
@@ -67,7 +68,7 @@ fn a_store_that_cannot_be_used_is_refused_in_one_line_that_says_what_to_do() {
         refused(serve().args(given), code, says);
     }
     for (url, code, says) in [
-        ("mysql://u:secret@db/log", 2, "write file:FOLDER, or postgres://"),
+        ("mysql://u:secret@db/log", 2, &*format!("GESTA_STORE=mysql://… cannot be read: {known}")),
         (&*nobody, 5, "no PostgreSQL server answers"),
         (&*wrong, 6, "refuses the user"),
         (&*missing, 1, "createdb"),
@@ -85,32 +86,18 @@ fn a_store_that_cannot_be_used_is_refused_in_one_line_that_says_what_to_do() {
     refused(beside.env("GESTA_READ_MODELS", database.url()), 2, "GESTA_STORE");
 }
 
-/// A server on a database; killed when dropped.
-struct Process {
-    child: Child,
-    ready: Value,
-    address: String,
-}
+/// A server on a database.
+struct Process(Serving);
 
 impl Process {
     fn on(database: &Database) -> Self {
-        let mut child = serve()
-            .args(["--output", "json", "--store", &database.url()])
-            .env("GESTA_LEASE", "2s")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it says where");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let address = ready["address"].as_str().expect("an address").to_owned();
-        Self { child, ready, address }
+        Self(Serving::start(serve().args(["--store", &database.url()]).env("GESTA_LEASE", "2s")))
     }
 
     /// The status and the JSON of a reply.
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if method == "GET" { String::new() } else { body.to_string() };
-        let mut wire = TcpStream::connect(&self.address).expect("it listens");
+        let mut wire = TcpStream::connect(self.0.said("address")).expect("it listens");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -157,20 +144,13 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn processes_on_one_database_answer_for_each_other_and_a_stopped_one_changes_nothing() {
     let database = Database::fresh();
     let (one, mut two) = (Process::on(&database), Process::on(&database));
-    let store = one.ready["store"].as_str().expect("it says which");
+    let store = one.0.said("store");
     assert!(store.starts_with("postgres://127.0.0.1:") && store.contains("gesta_test_"), "{store}");
-    assert_eq!(one.ready["folder"], Value::Null);
+    assert_eq!(one.0.ready["folder"], Value::Null);
     let (_, health) = two.ask("GET", "/health", &Value::Null);
     assert_eq!(health["store"]["kind"], "postgres", "{health}");
 
@@ -182,13 +162,13 @@ fn processes_on_one_database_answer_for_each_other_and_a_stopped_one_changes_not
     assert_eq!(held["deliveries"].as_array().map(Vec::len), Some(2), "{held}");
 
     // It sleeps longer than its lease, and another one goes on.
-    signal(&one.child, "STOP");
+    signal(&one.0.child, "STOP");
     let taken = two.pull();
     let streams = |pulled: &Value| -> Vec<Value> {
         pulled["deliveries"].as_array().expect("a list").iter().map(|of| of["stream_id"].clone()).collect()
     };
     assert_eq!(streams(&taken), streams(&held));
-    signal(&one.child, "CONT");
+    signal(&one.0.child, "CONT");
     let (status, late) = one.ack(&held);
     assert_eq!((status, &late["code"]), (409, &"lease_lost".into()), "{late}");
     assert_eq!(one.ack(&taken), (200, json!({"acked": 2})), "passed on to the new owner");
@@ -196,8 +176,7 @@ fn processes_on_one_database_answer_for_each_other_and_a_stopped_one_changes_not
     one.publish("c-1");
     let last = one.pull();
     assert_eq!((streams(&last), one.ack(&last).0), (vec!["c-1".into()], 200));
-    signal(&two.child, "TERM");
-    assert_eq!(wait(&mut two.child), 0);
+    assert_eq!(two.0.stop(), 0);
     one.publish("d-1");
     assert_eq!(streams(&one.pull()), ["d-1"], "one that stops in good order need not be waited for");
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gesta_server::config::{Database, refuse_password_in_arguments};
+
 use crate::exit::Failure;
 
 /// Where a store is. Shown without its password.
@@ -21,7 +23,7 @@ impl Place {
     pub(super) fn given(option: Option<&str>, name: &str, variable: &str) -> Result<Self, Failure> {
         if let Some(text) = option {
             let place = Self::parse(text).map_err(|reason| Failure::usage(format!("{name} {reason}")))?;
-            if place.has_password() {
+            if refuse_password_in_arguments(text).is_err() {
                 return Err(Failure::usage(format!(
                     "{name} holds a password, which others can read there: set {variable} to the address, or leave the \
                      password to PGPASSWORD"
@@ -61,22 +63,14 @@ impl Place {
             (one, other) => one == other,
         }
     }
-
-    fn has_password(&self) -> bool {
-        matches!(self, Self::Database(url) if has_password(url))
-    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
-            Self::Database(url) if !has_password(url) => f.write_str(url),
-            Self::Database(url) => {
-                let (kind, rest) = url.split_once("://").unwrap_or(("postgres", url));
-                let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-                write!(f, "{kind}://{}", host.split('?').next().unwrap_or_default())
-            }
+            Self::Database(url) if refuse_password_in_arguments(url).is_ok() => f.write_str(url),
+            Self::Database(url) => Database::of(url).fmt(f),
         }
     }
 }
@@ -85,13 +79,6 @@ impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Whether an address holds a password. One that cannot be told apart does.
-fn has_password(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let user = rest.rsplit_once('@').map(|(user, _)| user);
-    user.is_some_and(|user| user.contains(':')) || rest.to_ascii_lowercase().contains("password=")
 }
 
 #[cfg(test)]

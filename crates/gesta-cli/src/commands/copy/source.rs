@@ -1,6 +1,7 @@
 //! What is copied: read beside whoever writes it, and never changed.
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -39,21 +40,20 @@ impl Source {
     /// Looks for the log there; one that is not there is refused.
     pub(super) async fn open(place: &Place) -> Result<Self, Failure> {
         match place {
-            Place::Folder(path) => {
-                let reader = FolderReader::open(path).map_err(not_opened)?;
-                Ok(Self::Folder(Arc::new(Mutex::new(reader))))
-            }
+            Place::Folder(path) => Self::folder(path),
             Place::Database(url) => connected(url).await.map(Self::Database),
         }
+    }
+
+    fn folder(path: &Path) -> Result<Self, Failure> {
+        let reader = FolderReader::open(path).map_err(not_opened)?;
+        Ok(Self::Folder(Arc::new(Mutex::new(reader))))
     }
 
     /// The same log once more, to be read from its start.
     pub(super) fn again(&self, place: &Place) -> Result<Self, Failure> {
         match (place, self) {
-            (Place::Folder(path), _) => {
-                let reader = FolderReader::open(path).map_err(not_opened)?;
-                Ok(Self::Folder(Arc::new(Mutex::new(reader))))
-            }
+            (Place::Folder(path), _) => Self::folder(path),
             (Place::Database(_), other) => Ok(other.clone()),
         }
     }
@@ -62,10 +62,7 @@ impl Source {
     pub(super) fn beside(place: &Place, target: &Target) -> Result<Self, Failure> {
         match (place, target.database()) {
             (Place::Database(_), Some(store)) => Ok(Self::Database(store.clone())),
-            (Place::Folder(path), _) => {
-                let reader = FolderReader::open(path).map_err(not_opened)?;
-                Ok(Self::Folder(Arc::new(Mutex::new(reader))))
-            }
+            (Place::Folder(path), _) => Self::folder(path),
             (place, None) => Err(Failure::failed(format!("{place} is not open"))),
         }
     }

@@ -1,6 +1,6 @@
 //! Making a group.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gesta_api::{GroupFilter, GroupRequest, GroupStart};
 use gesta_client::Group;
 use gesta_core::{Filter, Tenant};
@@ -9,7 +9,7 @@ use super::show;
 use crate::{
     cli::Shared,
     exit::{Failure, Outcome},
-    selection::Selection,
+    selection::{From, Selection},
 };
 
 /// Make a group, or find it as it was made before.
@@ -37,14 +37,6 @@ pub(super) struct Create {
     auto_ack: bool,
     #[command(flatten)]
     selection: Selection,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum From {
-    /// With the first event of all
-    Start,
-    /// With the next one that comes
-    Head,
 }
 
 impl Create {

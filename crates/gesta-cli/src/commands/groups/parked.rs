@@ -10,7 +10,7 @@ use crate::{cli::Shared, exit::Outcome, output::table};
 
 /// Which parked events.
 #[derive(Debug, Args)]
-struct Which {
+pub(super) struct Which {
     #[command(flatten)]
     of: Named,
     /// The ids of the events, as parked prints them
@@ -21,31 +21,9 @@ struct Which {
     all: bool,
 }
 
-/// Hand parked events out again.
-#[derive(Debug, Args)]
-pub(super) struct Replay {
-    #[command(flatten)]
-    which: Which,
-}
-
-/// Give parked events up.
-#[derive(Debug, Args)]
-pub(super) struct Discard {
-    #[command(flatten)]
-    which: Which,
-    /// Why; it is recorded
-    #[arg(long)]
-    reason: String,
-}
-
-impl Which {
-    fn selection(&self, reason: Option<String>) -> ParkedSelection {
-        ParkedSelection {
-            event_ids: (!self.all).then(|| self.events.clone()),
-            all: self.all.then_some(true),
-            reason,
-        }
-    }
+/// Which events are meant: these, or all of them.
+pub(crate) fn selected(events: Vec<Uuid>, all: bool, reason: Option<String>) -> ParkedSelection {
+    ParkedSelection { event_ids: (!all).then_some(events), all: all.then_some(true), reason }
 }
 
 pub(super) async fn list(shared: &Shared, group: &Group) -> Outcome {
@@ -56,22 +34,18 @@ pub(super) async fn list(shared: &Shared, group: &Group) -> Outcome {
             let (stream, event_type) = (parked.stream_id.clone(), parked.event.event_type.to_string());
             [id, stream, event_type, attempts, parked.held.to_string(), parked.reason.to_string()]
         };
-        let rows: Vec<_> = listed.parked.iter().map(row).collect();
-        table(["EVENT", "STREAM", "TYPE", "ATTEMPTS", "WAITING", "REASON"], &rows)
+        table(["EVENT", "STREAM", "TYPE", "ATTEMPTS", "WAITING", "REASON"], listed.parked.iter().map(row))
     })
 }
 
-impl Replay {
-    pub(super) async fn run(self, shared: &Shared) -> Outcome {
-        let count = self.which.of.group(shared)?.replay(&self.which.selection(None)).await?;
+impl Which {
+    pub(super) async fn replay(self, shared: &Shared) -> Outcome {
+        let count = self.of.group(shared)?.replay(&selected(self.events, self.all, None)).await?;
         shared.output.print(&ParkedReply { count }, |reply| format!("{} handed out again", reply.count))
     }
-}
 
-impl Discard {
-    pub(super) async fn run(self, shared: &Shared) -> Outcome {
-        let selection = self.which.selection(Some(self.reason));
-        let count = self.which.of.group(shared)?.discard(&selection).await?;
+    pub(super) async fn discard(self, shared: &Shared, reason: String) -> Outcome {
+        let count = self.of.group(shared)?.discard(&selected(self.events, self.all, Some(reason))).await?;
         shared.output.print(&ParkedReply { count }, |reply| format!("{} given up", reply.count))
     }
 }

@@ -18,8 +18,7 @@ pub(super) async fn list(shared: &Shared) -> Outcome {
             let [position, lag, in_flight, parked] = counts;
             [group.name.clone(), position, lag, in_flight, parked, consumers(group)]
         };
-        let rows: Vec<_> = listed.groups.iter().map(row).collect();
-        table(["GROUP", "POSITION", "LAG", "IN FLIGHT", "PARKED", "CONSUMERS"], &rows)
+        table(["GROUP", "POSITION", "LAG", "IN FLIGHT", "PARKED", "CONSUMERS"], listed.groups.iter().map(row))
     })
 }
 

@@ -1,14 +1,12 @@
 //! Events that a processor left out.
 
 use clap::{Args, Subcommand};
-use gesta_api::{
-    DeadLetter, DeadLetterStatistics, DeadLetters as Listed, DeadLettersOfType, ParkedReply, ParkedSelection,
-};
+use gesta_api::{DeadLetter, DeadLetterStatistics, DeadLetters as Listed, DeadLettersOfType, ParkedReply};
 use gesta_client::Processors as Remote;
 use uuid::Uuid;
 
 use super::Named;
-use crate::{cli::Shared, exit::Outcome, output::table};
+use crate::{cli::Shared, commands::groups::parked::selected, exit::Outcome, output::table};
 
 /// Look after the events that a processor left out
 #[derive(Debug, Args)]
@@ -20,22 +18,25 @@ pub(super) struct DeadLetters {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List them, oldest first; the later events of their streams wait behind them
-    List(List),
+    List {
+        #[command(flatten)]
+        of: Named,
+        /// Show the events with their data, too, with --output json
+        #[arg(long)]
+        events: bool,
+    },
     /// Count them by type
     Statistics(Named),
     /// Handle them again, each followed by what waits behind it
-    Replay(Replay),
+    Replay(Which),
     /// Give them up, and handle what waits behind them
-    Discard(Discard),
-}
-
-#[derive(Debug, Args)]
-struct List {
-    #[command(flatten)]
-    of: Named,
-    /// Show the events with their data, too, with --output json
-    #[arg(long)]
-    events: bool,
+    Discard {
+        #[command(flatten)]
+        which: Which,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// Which dead letters.
@@ -51,46 +52,20 @@ struct Which {
     all: bool,
 }
 
-#[derive(Debug, Args)]
-struct Replay {
-    #[command(flatten)]
-    which: Which,
-}
-
-#[derive(Debug, Args)]
-struct Discard {
-    #[command(flatten)]
-    which: Which,
-    /// Why; it is recorded
-    #[arg(long)]
-    reason: String,
-}
-
-impl Which {
-    fn selection(&self, reason: Option<String>) -> ParkedSelection {
-        ParkedSelection {
-            event_ids: (!self.all).then(|| self.event_ids.clone()),
-            all: self.all.then_some(true),
-            reason,
-        }
-    }
-}
-
 impl DeadLetters {
     pub(super) async fn run(self, shared: &Shared, remote: &Remote) -> Outcome {
         match self.verb {
-            Verb::List(List { of, events }) => list(shared, remote.dead_letters(&of.name, events).await?),
+            Verb::List { of, events } => list(shared, remote.dead_letters(&of.name, events).await?),
             Verb::Statistics(of) => statistics(shared, &remote.dead_letter_statistics(&of.name).await?),
-            Verb::Replay(Replay { which }) => {
-                let count = remote.replay_dead_letters(&which.of.name, &which.selection(None)).await?;
-                shared
-                    .output
-                    .print(&ParkedReply { count }, |reply| format!("{} to be handled again", reply.count))
+            Verb::Replay(Which { of, event_ids, all }) => {
+                let which = selected(event_ids, all, None);
+                let count = remote.replay_dead_letters(&of.name, &which).await?;
+                shared.output.print(&ParkedReply { count }, |_| format!("{count} to be handled again"))
             }
-            Verb::Discard(Discard { which, reason }) => {
-                let which = (which.selection(Some(reason)), which.of.name);
-                let count = remote.discard_dead_letters(&which.1, &which.0).await?;
-                shared.output.print(&ParkedReply { count }, |reply| format!("{} given up", reply.count))
+            Verb::Discard { which: Which { of, event_ids, all }, reason } => {
+                let which = selected(event_ids, all, Some(reason));
+                let count = remote.discard_dead_letters(&of.name, &which).await?;
+                shared.output.print(&ParkedReply { count }, |_| format!("{count} given up"))
             }
         }
     }
@@ -105,8 +80,8 @@ fn list(shared: &Shared, letters: Vec<DeadLetter<'static>>) -> Outcome {
             let held = letter.held.to_string();
             [id, stream, event_type, attempts, held, decided.to_owned(), letter.reason.clone()]
         };
-        let rows: Vec<_> = listed.dead_letters.iter().map(row).collect();
-        table(["EVENT", "STREAM", "TYPE", "ATTEMPTS", "WAITING", "DECIDED", "REASON"], &rows)
+        let header = ["EVENT", "STREAM", "TYPE", "ATTEMPTS", "WAITING", "DECIDED", "REASON"];
+        table(header, listed.dead_letters.iter().map(row))
     })
 }
 
@@ -117,7 +92,7 @@ fn statistics(shared: &Shared, statistics: &DeadLetterStatistics) -> Outcome {
             let [first, last] = [counted.first_failed_at, counted.last_failed_at].map(|at| at.to_string());
             [counted.event_type.clone(), count, attempts, first, last]
         };
-        let rows: Vec<_> = statistics.by_type.iter().map(row).collect();
-        table(["TYPE", "COUNT", "ATTEMPTS", "FIRST FAILED AT", "LAST FAILED AT"], &rows)
+        let header = ["TYPE", "COUNT", "ATTEMPTS", "FIRST FAILED AT", "LAST FAILED AT"];
+        table(header, statistics.by_type.iter().map(row))
     })
 }

@@ -15,10 +15,9 @@ pub(super) fn list(shared: &Shared, processors: Vec<Processor>) -> Outcome {
         if listed.processors.is_empty() {
             return "this server runs no processors".to_owned();
         }
-        let rows: Vec<_> = listed.processors.iter().map(row).collect();
         table(
             ["PROCESSOR", "STATE", "POSITION", "LAG", "PROCESSED", "ERRORS", "GENERATION", "REBUILD"],
-            &rows,
+            listed.processors.iter().map(row),
         )
     })
 }
@@ -32,16 +31,8 @@ fn row(processor: &Processor) -> [String; 8] {
         ProcessorKind::Handler => "-".to_owned(),
     };
     let rebuild = processor.rebuild.as_ref().map_or_else(String::new, percent);
-    [
-        processor.name.clone(),
-        word(progress.state).to_owned(),
-        position,
-        lag,
-        processed,
-        errors,
-        generation,
-        rebuild,
-    ]
+    let (name, state) = (processor.name.clone(), word(progress.state).to_owned());
+    [name, state, position, lag, processed, errors, generation, rebuild]
 }
 
 /// One processor.
