@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     domain::{customer::Customer, order::Order},
     http,
-    metrics::{DeadLetterCount, Measured, Metrics, Watch},
+    metrics::{DeadLetterCount, Measured, Metrics, Watching},
     read_models::{
         order_by_id::OrderReadModelProjection, orders_by_customer::OrdersByCustomerProjection,
         orders_by_status::OrdersByStatusProjection,
@@ -29,11 +29,6 @@ pub struct Application {
     pub processors: Arc<Processors>,
     /// Keeps the metrics up to date until it is dropped.
     pub watch: Watching,
-}
-
-/// Keeps the metrics up to date until it is dropped.
-pub struct Watching {
-    _watch: Watch,
 }
 
 /// Why there is no application on this backend.
@@ -80,7 +75,7 @@ pub async fn app(backend: Backend, config: Config) -> Result<Application, AppErr
         read_models,
         metrics: metrics.clone(),
     };
-    let watch = Watching { _watch: Watch::begin(metrics.clone(), Arc::clone(&processors)) };
+    let watch = Watching::begin(metrics.clone(), Arc::clone(&processors));
     let server = Server::new(backend, config)
         .named("orders")
         .with_telemetry(metrics.telemetry())

@@ -17,4 +17,5 @@ pub mod import;
 mod metrics;
 pub mod read_models;
 
-pub use app::{AppError, Application, Watching, app, document};
+pub use app::{AppError, Application, app, document};
+pub use metrics::Watching;

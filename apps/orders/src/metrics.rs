@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::domain::order::OrderEvent;
 
 mod watch;
-pub(crate) use watch::Watch;
+pub use watch::Watching;
 
 /// Upper bounds of `cdc_processing_duration_seconds`.
 const SECONDS: [f64; 8] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];

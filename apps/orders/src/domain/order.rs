@@ -211,12 +211,11 @@ pub struct OrderCancelled {
 pub struct Order(pub Option<PlacedOrder>);
 
 /// An order that was placed. Its times are those of its events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedOrder {
     /// Its id.
     pub id: String,
     /// The number of its events.
-    #[schema(value_type = u64)]
     pub version: Version,
     /// For whom.
     pub customer_id: Uuid,
@@ -225,10 +224,8 @@ pub struct PlacedOrder {
     /// How far it is.
     pub status: OrderStatus,
     /// When it was placed.
-    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it last changed.
-    #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// The carrier's number of the parcel.
     #[serde(default, skip_serializing_if = "Option::is_none")]

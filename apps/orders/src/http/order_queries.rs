@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::order::{Order, OrderItem, OrderRejection, OrderStatus, PlacedOrder},
     read_models::{
-        order_by_id::{self, OrderRow},
+        order_by_id,
         orders_by_customer::{self, ListedOrder},
         orders_by_status,
     },
@@ -155,7 +155,7 @@ async fn show_row(app: &Orders, id: Uuid, after: Option<u64>) -> Result<Response
             found = find().await?;
         }
     }
-    found.map(|row| shown(&row.into())).ok_or_else(missing)
+    found.map(|order| shown(&OrderView::of(id, order))).ok_or_else(missing)
 }
 
 /// List an order's events
@@ -229,23 +229,6 @@ impl OrderView {
             tracking_number: order.tracking_number,
             carrier: order.carrier,
             cancelled_reason: order.cancelled_reason,
-        }
-    }
-}
-
-impl From<OrderRow> for OrderView {
-    fn from(row: OrderRow) -> Self {
-        Self {
-            order_id: row.order_id,
-            customer_id: row.customer_id,
-            items: row.items,
-            status: row.status,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version.get(),
-            tracking_number: None,
-            carrier: None,
-            cancelled_reason: None,
         }
     }
 }

@@ -33,15 +33,15 @@ impl Rule for OrderRejection {
     }
 
     fn expected_and_actual(&self) -> Option<(Value, Value)> {
-        match self {
-            Self::AlreadyExists { actual } => Some((json!("no order"), json!(actual))),
-            Self::EmptyItems => Some((json!("at least 1 item"), json!(0))),
-            Self::InvalidQuantity { actual } => Some((json!("at least 1"), json!(actual))),
-            Self::InvalidAmount { actual } => Some((json!("at least 0 cents"), json!(actual))),
-            Self::TotalTooLarge => Some((json!(format!("at most {} cents", i64::MAX)), json!("more"))),
-            Self::NotInitialized => Some((json!("an order"), json!("none"))),
-            other => other.actual().map(|actual| (json!(other.expected()), json!(actual))),
-        }
+        Some(match self {
+            Self::AlreadyExists { actual } => (json!("no order"), json!(actual)),
+            Self::EmptyItems => (json!("at least 1 item"), json!(0)),
+            Self::InvalidQuantity { actual } => (json!("at least 1"), json!(actual)),
+            Self::InvalidAmount { actual } => (json!("at least 0 cents"), json!(actual)),
+            Self::TotalTooLarge => (json!(format!("at most {} cents", i64::MAX)), json!("more")),
+            Self::NotInitialized => (json!("an order"), json!("none")),
+            other => (json!(other.expected()), json!(other.actual()?)),
+        })
     }
 }
 
@@ -55,31 +55,25 @@ impl Rule for CustomerRejection {
     }
 
     fn expected_and_actual(&self) -> Option<(Value, Value)> {
-        match self {
-            Self::AlreadyExists { actual } => Some((json!("no customer"), json!(actual))),
-            Self::NotInitialized => Some((json!("a customer"), json!("none"))),
-            Self::EmptyFirstName | Self::EmptyLastName | Self::EmptyEmail => {
-                Some((json!("a text"), json!("")))
-            }
-            Self::InvalidEmail => Some((json!("a text with an @"), json!("a text without"))),
-            Self::AddressNotFound { address_id } => {
-                Some((json!("an address of the customer"), json!(address_id)))
-            }
-            Self::AddressAlreadyExists { address_id } => Some((json!("a new id"), json!(address_id))),
+        Some(match self {
+            Self::AlreadyExists { actual } => (json!("no customer"), json!(actual)),
+            Self::NotInitialized => (json!("a customer"), json!("none")),
+            Self::EmptyFirstName | Self::EmptyLastName | Self::EmptyEmail => (json!("a text"), json!("")),
+            Self::InvalidEmail => (json!("a text with an @"), json!("a text without")),
+            Self::AddressNotFound { address_id } => (json!("an address of the customer"), json!(address_id)),
+            Self::AddressAlreadyExists { address_id: id }
+            | Self::PaymentMethodAlreadyExists { payment_method_id: id } => (json!("a new id"), json!(id)),
             Self::PaymentMethodNotFound { payment_method_id } => {
-                Some((json!("a payment method of the customer"), json!(payment_method_id)))
-            }
-            Self::PaymentMethodAlreadyExists { payment_method_id } => {
-                Some((json!("a new id"), json!(payment_method_id)))
+                (json!("a payment method of the customer"), json!(payment_method_id))
             }
             Self::CannotRemoveDefaultPaymentMethod => {
-                Some((json!("another default"), json!("the default, with others beside it")))
+                (json!("another default"), json!("the default, with others beside it"))
             }
             Self::TierDowngradeNotAllowed { actual, .. } => {
-                Some((json!(format!("higher than {}", actual.as_str())), json!(actual)))
+                (json!(format!("higher than {}", actual.as_str())), json!(actual))
             }
-            other => other.actual().map(|actual| (json!(other.expected()), json!(actual))),
-        }
+            other => (json!(other.expected()), json!(other.actual()?)),
+        })
     }
 }
 

@@ -11,10 +11,10 @@ use super::Metrics;
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Looks until it is dropped.
-pub(crate) struct Watch(JoinHandle<()>);
+/// Keeps the metrics up to date until it is dropped.
+pub struct Watching(JoinHandle<()>);
 
-impl Watch {
+impl Watching {
     /// Begins to look at these processors.
     pub(crate) fn begin(metrics: Metrics, processors: Arc<Processors>) -> Self {
         Self(tokio::spawn(async move {
@@ -30,7 +30,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Watching {
     fn drop(&mut self) {
         self.0.abort();
     }

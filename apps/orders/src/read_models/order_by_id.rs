@@ -2,14 +2,14 @@
 
 use gesta::{Projection, ProjectionError, Rows, Table};
 use gesta_core::{
-    Filter, RecordedEvent, Timestamp, Version,
+    Filter, RecordedEvent,
     read_model::{ReadModelError, ReadModelStore, Row, Statement},
     values,
 };
 use uuid::Uuid;
 
 use super::{order_events, read, status_after, status_from, unreadable};
-use crate::domain::order::{OrderEvent, OrderItem, OrderStatus};
+use crate::domain::order::{OrderEvent, OrderStatus, PlacedOrder};
 
 /// The durable name.
 pub const NAME: &str = "order-read-model-projection";
@@ -67,36 +67,27 @@ impl Projection for OrderReadModelProjection {
     }
 }
 
-/// An order as its row tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns are what their names say")]
-pub struct OrderRow {
-    pub order_id: Uuid,
-    pub customer_id: Uuid,
-    pub items: Vec<OrderItem>,
-    pub status: OrderStatus,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
-    pub version: Version,
-}
-
-/// The order with this id; `None` if no event of it was projected yet.
-pub async fn find(store: &dyn ReadModelStore, order_id: Uuid) -> Result<Option<OrderRow>, ReadModelError> {
+/// The order with this id, without what its events alone tell: its parcel, and why it was given up. `None` if no event of
+/// it was projected yet.
+pub async fn find(store: &dyn ReadModelStore, order_id: Uuid) -> Result<Option<PlacedOrder>, ReadModelError> {
     let select = "SELECT order_id, customer_id, items, status, created_at, updated_at, version \
                   FROM order_read_model WHERE order_id = $1";
     let rows = store.query(Statement::new(select, values![order_id])).await?;
     rows.first().map(row).transpose()
 }
 
-fn row(row: &Row) -> Result<OrderRow, ReadModelError> {
+fn row(row: &Row) -> Result<PlacedOrder, ReadModelError> {
     let items: String = row.get("items")?;
-    Ok(OrderRow {
-        order_id: row.get("order_id")?,
+    Ok(PlacedOrder {
+        id: row.get("order_id")?,
         customer_id: row.get("customer_id")?,
         items: serde_json::from_str(&items).map_err(|error| unreadable("items", error.to_string()))?,
         status: status_from(&row.get::<String>("status")?)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         version: row.get("version")?,
+        tracking_number: None,
+        carrier: None,
+        cancelled_reason: None,
     })
 }

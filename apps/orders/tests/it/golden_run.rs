@@ -48,6 +48,18 @@ impl Binary {
         ask(&self.routes, method, path, &[], body)
     }
 
+    /// A processor, once it has begun.
+    fn until_it_runs(&self, processor: &str) -> Value {
+        for _ in 0..800 {
+            let (_, shown) = self.ask("GET", processor, None);
+            if shown["state"] == json!("running") {
+                return shown;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("it does not begin: {:?}", self.ask("GET", processor, None));
+    }
+
     /// Ctrl-C, and how it ended.
     fn interrupt(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
@@ -114,7 +126,7 @@ fn the_golden_run_survives_ctrl_c_and_a_restart() {
     let app = Binary::start(data.path());
     let (_, shown) = app.ask("GET", &order, None);
     assert_eq!(shown, last, "the read model is where it was");
-    let (_, processor) = app.ask("GET", "/api/v1/processors/order-read-model", None);
+    let processor = app.until_it_runs("/api/v1/processors/order-read-model");
     assert_eq!(processor["processed"], json!(4), "and did not begin again: {processor}");
     let (_, diff) = app.ask("GET", &format!("/api/v1/aggregates/order/{}/diff?from=1&to=2", id(1)), None);
     let paths = diff["changes"]
