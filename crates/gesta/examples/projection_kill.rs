@@ -15,10 +15,11 @@ use std::{
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use gesta::{ProcessorOptions, Processors, Projection, ProjectionError, Rows, Table};
+use gesta_conformance::around::{Around, AroundCheckpoints, AroundReadModels};
 use gesta_core::{
-    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch,
-    EventStore, ExpectedVersion, Filter, NewEvent, Position, ReadAll, RecordedEvent, SystemClock, Tenant,
-    read_model::{Commit, ReadModelError, ReadModelStore, Row, Statement},
+    AppendBatch, Checkpoint, CheckpointError, CheckpointKey, CheckpointStore, Epoch, EventStore,
+    ExpectedVersion, Filter, NewEvent, Position, ReadAll, RecordedEvent, SystemClock, Tenant,
+    read_model::{Commit, ReadModelError, ReadModelStore, Statement},
     values,
 };
 use gesta_file::FileStore;
@@ -90,17 +91,9 @@ impl Slow {
 }
 
 #[async_trait]
-impl CheckpointStore for Slow {
-    async fn claim(&self, key: &CheckpointKey, owner: &str, ttl: Duration) -> Result<Claim, CheckpointError> {
-        self.0.claim(key, owner, ttl).await
-    }
-
-    async fn release(&self, key: &CheckpointKey, epoch: Epoch) -> Result<(), CheckpointError> {
-        self.0.release(key, epoch).await
-    }
-
-    async fn load(&self, key: &CheckpointKey) -> Result<Checkpoint, CheckpointError> {
-        self.0.load(key).await
+impl AroundCheckpoints for Slow {
+    fn checkpoints(&self) -> &dyn CheckpointStore {
+        &*self.0
     }
 
     async fn save(
@@ -112,26 +105,14 @@ impl CheckpointStore for Slow {
         self.wait_on_the_way().await;
         self.0.save(key, epoch, saved).await
     }
-
-    async fn remove(&self, key: &CheckpointKey) -> Result<(), CheckpointError> {
-        self.0.remove(key).await
-    }
-
-    async fn list(
-        &self,
-        after: Option<&CheckpointKey>,
-        limit: usize,
-    ) -> Result<Vec<CheckpointRecord>, CheckpointError> {
-        self.0.list(after, limit).await
-    }
-
-    async fn adopt(&self, record: CheckpointRecord) -> Result<(), CheckpointError> {
-        self.0.adopt(record).await
-    }
 }
 
 #[async_trait]
-impl ReadModelStore for Slow {
+impl AroundReadModels for Slow {
+    fn read_models(&self) -> &dyn ReadModelStore {
+        &*self.0
+    }
+
     async fn commit(&self, commit: Commit) -> Result<(), ReadModelError> {
         let slow = Slow(self.0.clone());
         let sent = tokio::spawn(async move {
@@ -147,10 +128,6 @@ impl ReadModelStore for Slow {
         });
         let lost = |error: tokio::task::JoinError| ReadModelError::Unavailable { reason: error.to_string() };
         sent.await.map_err(lost)?
-    }
-
-    async fn query_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Row>>, ReadModelError> {
-        self.0.query_together(statements).await
     }
 }
 
@@ -184,7 +161,7 @@ async fn make_anew(place: &str) -> Result<(), Failure> {
 
 async fn processors(store: &Opened, owner: &str, slow: bool) -> Result<Arc<Processors>, Failure> {
     let read_models = store.read_models.clone();
-    let read_models = if slow { Arc::new(Slow(read_models)) } else { read_models };
+    let read_models = if slow { Arc::new(Around(Slow(read_models))) } else { read_models };
     let processors =
         Processors::new(store.log.clone(), store.checkpoints.clone(), Arc::new(SystemClock), owner)
             .with_read_models(read_models);

@@ -1,13 +1,9 @@
 //! What callers are told when the server refuses, and when its settings are not those that Gesta counts on.
 
-use gesta_core::{AppendBatch, AppendError, EventStore, ExpectedVersion, NewEvent};
+use gesta_core::{AppendError, EventStore};
 use tokio::task::JoinSet;
 
-use crate::support::database;
-
-fn one(stream: &str) -> AppendBatch {
-    AppendBatch::to(stream.parse().expect("legal"), ExpectedVersion::Any, [NewEvent::new("x", "{}")])
-}
+use crate::support::{database, one};
 
 /// The server undoes what it reports an error for: nobody has to ask again whether it is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,9 +31,8 @@ struct Pooler {
 
 impl Pooler {
     async fn start() -> Self {
-        let (server, folder, port) = (support::server(), cluster::folder(), cluster::free_port());
-        let upstream = server.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
-        let (host, upstream) = upstream.split_once(':').expect("a port");
+        let (server, folder, port) = (support::address(), cluster::folder(), cluster::free_port());
+        let (host, upstream) = (server.ip(), server.port());
         let settings = format!(
             "[databases]\n* = host={host} port={upstream} user=gesta\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
              listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode=transaction\ndefault_pool_size=4\n\

@@ -1,7 +1,7 @@
 //! What read models on PostgreSQL do beyond the laws: answers that get lost, sessions in each other's way, values and types of
 //! this database.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use gesta_conformance::fault_proxy::{Fault, FaultProxy, Side};
 use gesta_core::{
@@ -11,7 +11,10 @@ use gesta_core::{
 };
 use gesta_postgres::{Options, ReadModels};
 
-use crate::support::{self, Database};
+use crate::{
+    cluster,
+    support::{self, Database},
+};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -64,14 +67,8 @@ async fn one(store: &Arc<dyn ReadModelStore>, sql: &'static str) -> Row {
 
 /// The same database behind a proxy.
 async fn behind_a_proxy(database: &Database) -> (FaultProxy, Arc<dyn ReadModelStore>) {
-    let (_, rest) =
-        support::server().split_once('@').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a user");
-    let address = rest.split('/').next().expect("an address").replace("localhost", "127.0.0.1");
-    let upstream: SocketAddr = address.parse().expect("host and port");
-    let proxy = FaultProxy::before(upstream, 1).await.expect("listens");
-    let url = database
-        .url()
-        .replace(&rest.split('/').next().expect("an address").to_owned(), &proxy.address().to_string());
+    let proxy = FaultProxy::before(support::address(), 1).await.expect("listens");
+    let url = cluster::url(proxy.address(), database.name());
     let store = ReadModels::connect(&url, Options::default()).await.expect("connects");
     (proxy, Arc::new(store))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gesta_core::{AppendBatch, AppendError, DurabilityClass, EventStore, ExpectedVersion, NewEvent};
+use gesta_core::{AppendError, DurabilityClass, EventStore};
 use gesta_postgres::{ConnectError, Options, PostgresStore};
 
-use crate::support::{self, database};
+use crate::support::{self, database, one};
 
 async fn refused(url: &str) -> ConnectError {
     let options = Options::default().connect_timeout(Duration::from_secs(3));
@@ -13,10 +13,6 @@ async fn refused(url: &str) -> ConnectError {
         Ok(_) => panic!("{url} connects"),
         Err(error) => error,
     }
-}
-
-fn one(stream: &str) -> AppendBatch {
-    AppendBatch::to(stream.parse().expect("legal"), ExpectedVersion::Any, [NewEvent::new("x", "{}")])
 }
 
 #[tokio::test]

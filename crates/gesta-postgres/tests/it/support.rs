@@ -1,7 +1,8 @@
 //! Databases for tests.
 
-use std::{env, thread};
+use std::{env, net::SocketAddr, thread};
 
+use gesta_core::{AppendBatch, ExpectedVersion, NewEvent};
 use gesta_postgres::{Options, PostgresStore};
 use tokio_postgres::{Client, NoTls};
 
@@ -16,6 +17,18 @@ pub(crate) fn server() -> String {
     env::var("GESTA_TEST_POSTGRES_URL").expect(
         "GESTA_TEST_POSTGRES_URL is not set: run `eval \"$(cargo xtask services start postgres)\"`, or `cargo xtask test`",
     )
+}
+
+/// Where that is.
+pub(crate) fn address() -> SocketAddr {
+    let server = server();
+    let address = server.split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+    address.replace("localhost", "127.0.0.1").parse().expect("host and port")
+}
+
+/// An append of one event to this stream, whatever its version.
+pub(crate) fn one(stream: &str) -> AppendBatch {
+    AppendBatch::to(stream.parse().expect("legal"), ExpectedVersion::Any, [NewEvent::new("x", "{}")])
 }
 
 /// A fresh database.

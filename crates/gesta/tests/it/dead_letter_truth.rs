@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use gesta::{OnFailure, Processor, ProcessorOptions, Selection};
+use gesta::{OnFailure, Processor, ProcessorOptions, Processors, Selection};
+use gesta_conformance::around::Around;
 use gesta_core::{
     EventHandler, EventStore, Filter, HandlerError, MemoryCheckpoints, MemoryStore, Position, RecordedEvent,
     SystemClock,
@@ -20,21 +21,36 @@ pub(crate) async fn one(store: &MemoryStore, stream: &str) -> Position {
     store.head().await.expect("answers").position
 }
 
+/// A log whose owner was replaced while it left out the first event; its successor takes everything.
+struct Replaced {
+    store: Arc<MemoryStore>,
+    checkpoints: Arc<MemoryCheckpoints>,
+    sink: Arc<Sink>,
+    stalled: Arc<Around<Stalled>>,
+    heir: Processors,
+}
+
+impl Replaced {
+    async fn on(streams: &[&str]) -> Self {
+        let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
+        let sink = Arc::new(Sink::default());
+        append(&*store, streams).await;
+        let stalled = Stalled::new(store.clone());
+        let replaced = processors(stalled.clone(), checkpoints.clone(), &sink).await;
+        replaced.start_all().await.expect("starts");
+        tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("leaves it out");
+        drop(replaced);
+        sink.mend();
+        let heir = processors(store.clone(), checkpoints.clone(), &sink).await;
+        heir.start_all().await.expect("starts");
+        Self { store, checkpoints, sink, stalled, heir }
+    }
+}
+
 /// An owner that was replaced records an event as left out which its successor has handled.
 #[tokio::test(start_paused = true)]
 async fn what_a_replaced_owner_records_late_holds_nobody_up() {
-    let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
-    let sink = Arc::new(Sink::default());
-    append(&*store, &["bad-1", "bad-1"]).await;
-    let stalled = Stalled::new(store.clone());
-    let replaced = processors(stalled.clone(), checkpoints.clone(), &sink).await;
-    replaced.start_all().await.expect("starts");
-    tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("leaves it out");
-    drop(replaced);
-
-    sink.mend();
-    let heir = processors(store.clone(), checkpoints.clone(), &sink).await;
-    heir.start_all().await.expect("starts");
+    let Replaced { store, checkpoints, sink, stalled, heir } = Replaced::on(&["bad-1", "bad-1"]).await;
     wait(&heir, Position::new(2)).await;
     stalled.arrives().await;
     assert_eq!(letters(&heir).await, [""; 0]);
@@ -58,18 +74,7 @@ async fn what_a_replaced_owner_records_late_holds_nobody_up() {
 /// The same where its successor has left out another event of that stream since, and catches up on both.
 #[tokio::test(start_paused = true)]
 async fn what_a_replaced_owner_records_late_does_not_hide_a_letter() {
-    let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
-    let sink = Arc::new(Sink::default());
-    append(&*store, &["bad-1"]).await;
-    let stalled = Stalled::new(store.clone());
-    let replaced = processors(stalled.clone(), checkpoints.clone(), &sink).await;
-    replaced.start_all().await.expect("starts");
-    tokio::time::timeout(PATIENCE, stalled.caught()).await.expect("leaves it out");
-    drop(replaced);
-
-    sink.mend();
-    let heir = processors(store.clone(), checkpoints.clone(), &sink).await;
-    heir.start_all().await.expect("starts");
+    let Replaced { store, checkpoints, sink, stalled, heir } = Replaced::on(&["bad-1"]).await;
     wait(&heir, Position::new(1)).await;
     sink.break_again();
     let second = one(&store, "bad-1").await;

@@ -13,23 +13,14 @@ use gesta::{
 use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
     AppendBatch, AppendError, EventStore, EventStream, ExpectedVersion, ManualClock, MemoryStore, Metadata,
-    NewEvent, ReadAll, ReadStream, RecordedEvent, Tenant, Timestamp, Version,
+    NewEvent, ReadAll, ReadStream, Tenant, Timestamp, Version,
 };
 use uuid::Uuid;
 
 use super::{
-    concert::{Concert, ConcertCommand, No, open, opened, sell, sold, tenant},
+    concert::{Concert, ConcertCommand, No, command, events, open, opened, sell, sold, tenant},
     faulty::{Fault, Faulty},
 };
-
-async fn events(store: &dyn EventStore) -> Vec<RecordedEvent> {
-    let stream = "concert-1".parse().expect("legal");
-    store.read_stream(ReadStream::of(tenant(), stream)).try_collect().await.expect("reads")
-}
-
-fn command(payload: ConcertCommand) -> Command<ConcertCommand> {
-    Command::new("1", payload)
-}
 
 async fn opened_concert(
     faults: impl IntoIterator<Item = Fault>,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gesta::{Aggregate, Context, Event, Rejection};
-use gesta_core::{Tenant, Timestamp};
+use futures_util::TryStreamExt;
+use gesta::{Aggregate, Command, Context, Event, Rejection};
+use gesta_core::{EventStore, ReadStream, RecordedEvent, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,17 @@ pub(crate) fn open(seats: u32) -> ConcertCommand {
 
 pub(crate) fn sell(seat: u32) -> ConcertCommand {
     ConcertCommand::Sell { seats: vec![seat], to: "ada".into() }
+}
+
+/// To the concert `1`.
+pub(crate) fn command(payload: ConcertCommand) -> Command<ConcertCommand> {
+    Command::new("1", payload)
+}
+
+/// Of the concert `1`.
+pub(crate) async fn events(store: &dyn EventStore) -> Vec<RecordedEvent> {
+    let read = ReadStream::of(tenant(), "concert-1".parse().expect("legal"));
+    store.read_stream(read).try_collect().await.expect("reads")
 }
 
 pub(crate) fn tenant() -> Tenant {

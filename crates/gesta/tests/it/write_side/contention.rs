@@ -9,24 +9,17 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
 use gesta::{Command, Repository, repository::ExecuteError, snapshot::SnapshotPolicy};
 use gesta_conformance::around::{Around, AroundStore};
 use gesta_core::{
-    AppendBatch, AppendError, Appended, EventStore, MemorySnapshots, MemoryStore, ReadStream, RecordedEvent,
-    SnapshotStore,
+    AppendBatch, AppendError, Appended, EventStore, MemorySnapshots, MemoryStore, SnapshotStore,
 };
 use gesta_file::{FileStore, Options};
 use tokio::{sync::Barrier, task::JoinSet};
 
-use super::concert::{Concert, ConcertCommand, open, sell, tenant};
+use super::concert::{Concert, ConcertCommand, events, open, sell, tenant};
 
 const WRITERS: u32 = 200;
-
-async fn events(store: &dyn EventStore) -> Vec<RecordedEvent> {
-    let read = ReadStream::of(tenant(), "concert-1".parse().expect("legal"));
-    store.read_stream(read).try_collect().await.expect("reads")
-}
 
 /// Holds the first append of every writer back until all have read: so all decide on the same version.
 struct Crowd {

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use gesta::{Aggregate, Command, Context, Repository, snapshot::SnapshotPolicy};
+use gesta::{Aggregate, Context, Repository, snapshot::SnapshotPolicy};
 use gesta_core::{
     AppendBatch, EventStore, ExpectedVersion, MemorySnapshots, MemoryStore, NewEvent, Snapshot,
     SnapshotError, SnapshotStore, StreamId, Tenant, Timestamp, Version,
@@ -15,16 +15,12 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    concert::{Concert, ConcertCommand, ConcertEvent, No, open, sell, tenant},
+    concert::{Concert, ConcertCommand, ConcertEvent, No, command, open, sell, tenant},
     faulty::Faulty,
 };
 
 fn every(every: u64) -> SnapshotPolicy {
     SnapshotPolicy { every, ..SnapshotPolicy::default() }
-}
-
-fn command(payload: ConcertCommand) -> Command<ConcertCommand> {
-    Command::new("1", payload)
 }
 
 /// `concert-1` with so many events, made without a repository.
