@@ -7,6 +7,7 @@ CREATE FUNCTION gesta.append_recorded(
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog
+SET enable_seqscan = off
 AS $$
 DECLARE
     head bigint;

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use gesta_core::{AppendBatch, AppendError, Appended, limits};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::yield_now,
+};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -98,6 +101,7 @@ impl Requests {
     /// What waits, at least one request; `None` once the queue is closed and empty.
     pub(crate) async fn group(&mut self) -> Option<Vec<Request>> {
         let first = self.receiver.recv().await?;
+        self.gathered().await;
         let mut group = vec![self.taken(first)];
         let (mut events, mut bytes) = (group[0].batch.events().count(), group[0].bytes);
         while events < limits::BATCH_EVENTS * 4 && bytes < limits::BATCH_BYTES {
@@ -108,6 +112,16 @@ impl Requests {
             group.push(request);
         }
         Some(group)
+    }
+
+    /// Lets all who are about to ask do so: whoever was answered by the last group asks again in a moment, and the first of
+    /// them would go alone.
+    async fn gathered(&self) {
+        let mut waiting = None;
+        while waiting != Some(self.receiver.len()) {
+            waiting = Some(self.receiver.len());
+            yield_now().await;
+        }
     }
 
     fn taken(&self, request: Request) -> Request {

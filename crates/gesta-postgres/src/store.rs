@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) promise: Mutex<Promise>,
     /// The head as it was last heard of.
     pub(crate) head: watch::Sender<Position>,
+    /// The last position that this process has appended: others are told of it.
+    pub(crate) appended: watch::Sender<Position>,
     /// When and why something failed last, unless an append has worked since.
     pub(crate) failure: Mutex<Option<(Instant, String)>>,
     cursor_key: [u8; 32],
@@ -99,6 +101,7 @@ impl PostgresStore {
             options,
             promise: Mutex::new(promise),
             head: watch::Sender::new(position(head)),
+            appended: watch::Sender::new(Position::default()),
             failure: Mutex::default(),
             cursor_key,
         });
@@ -151,6 +154,12 @@ impl Shared {
             *known = head.max(*known);
             newer
         });
+    }
+
+    /// This process has moved the head here.
+    pub(crate) fn appended(&self, head: Position) {
+        self.heard(head);
+        self.appended.send_replace(head);
     }
 
     /// Something failed, or an append has worked.

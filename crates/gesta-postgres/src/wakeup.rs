@@ -1,4 +1,4 @@
-//! Hearing that the head has moved: notifications, and a look now and then behind them.
+//! Telling and hearing that the head has moved: notifications, and a look now and then behind them.
 
 use std::{
     future::poll_fn,
@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use gesta_core::Position;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
 
@@ -75,12 +76,33 @@ async fn hear(shared: &Shared) -> Result<(), tokio_postgres::Error> {
         client.batch_execute("LISTEN gesta_log").await?;
         // What was notified before was not heard.
         look_once(shared).await;
-        alive(&client).await
+        tokio::select! {
+            ended = tell(&client, shared) => ended,
+            ended = alive(&client) => ended,
+        }
     };
     tokio::select! {
         ended = messages => ended,
         failed = listening => failed,
     }
+}
+
+/// Tells the other processes how far this one has appended. Behind the commit, not in it: a transaction that notifies takes
+/// twice as long, and what is told is a hint. What is appended meanwhile is told at once with the next.
+async fn tell(client: &Client, shared: &Shared) -> Result<(), tokio_postgres::Error> {
+    let mut appended = shared.appended.subscribe();
+    if Position::default() < *appended.borrow() {
+        // It may have been appended while nothing could be told.
+        appended.mark_changed();
+    }
+    while appended.changed().await.is_ok() {
+        let head = *appended.borrow_and_update();
+        let notify = format!(
+            "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_notify('gesta_log', '{head}'); COMMIT"
+        );
+        client.batch_execute(&notify).await?;
+    }
+    Ok(())
 }
 
 /// Asks now and then whether the server is still there: a connection that only listens would not notice.

@@ -250,6 +250,6 @@ async fn append(
         return Ok(false);
     };
     answers.give(false, class, &put);
-    shared.heard(Position::new(put.after.get() + columns.len()));
+    shared.appended(Position::new(put.after.get() + columns.len()));
     Ok(true)
 }
