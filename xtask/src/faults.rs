@@ -88,8 +88,10 @@ fn all(failed: Vec<String>) -> Outcome {
     if failed.is_empty() { Ok(()) } else { Err(failed.join("\n")) }
 }
 
+/// Plays one kind, and says how it went and how long it took.
 fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
-    timed(name, || match name {
+    let began = Instant::now();
+    let outcome = match name {
         "kill9" => kill9(options, binaries),
         "powercut" => powercut(options, binaries),
         "syscalls" => syscalls::run(options, binaries),
@@ -98,18 +100,9 @@ fn kind(name: &str, options: &Options, binaries: &Binaries) -> Outcome {
         "projection_kill" => projection_kill::run(options, binaries),
         "postgres" => postgres::run(options, binaries),
         _ => recovery_time::run(options, binaries),
-    })
-}
-
-/// Does it, and says how it went and how long it took.
-fn timed(name: &str, work: impl FnOnce() -> Outcome) -> Outcome {
-    let began = Instant::now();
-    let outcome = work();
-    println!(
-        "{name}: {} in {:.0} s",
-        if outcome.is_ok() { "ok" } else { "FAILED" },
-        began.elapsed().as_secs_f64()
-    );
+    };
+    let verdict = if outcome.is_ok() { "ok" } else { "FAILED" };
+    println!("{name}: {verdict} in {:.0} s", began.elapsed().as_secs_f64());
     outcome
 }
 
@@ -128,14 +121,15 @@ fn kill9(options: &Options, binaries: &Binaries) -> Outcome {
 
 fn powercut(options: &Options, binaries: &Binaries) -> Outcome {
     let rounds = options.rounds.unwrap_or(6);
-    let megabytes = 256 + rounds as u64 * 8;
+    // Before any control too: a machine that cannot cut the power must not pass for a bug that was caught.
+    let disk = match Disk::fresh("powercut", 256 + rounds as u64 * 8, options.run) {
+        Ok(disk) => disk,
+        Err(reason) => return cannot("powercut", &reason),
+    };
     if options.planted.is_none() {
-        let disk = match Disk::fresh("powercut", megabytes, options.run) {
-            Ok(disk) => disk,
-            Err(reason) => return cannot("powercut", &reason),
-        };
         honest("powercut", options, rounds, setup(binaries, disk.folder(), disk.data()), &disk)?;
     }
+    drop(disk);
     controls("powercut", options, powercut::CONTROLS, |bug, rounds| {
         let disk = Disk::fresh("powercut", 256, options.run)?;
         let setup = planted(setup(binaries, disk.folder(), disk.data()), binaries, bug)?;

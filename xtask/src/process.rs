@@ -65,7 +65,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String, String> {
 
 /// Sends a signal, by the shell's own `kill`: nothing more has to be installed.
 pub(crate) fn signal(process: u32, signal: &str) -> Outcome {
-    run(program("sh").args(["-c", &format!("kill -{signal} {process}")]))
+    read(program("sh").args(["-c", &format!("kill -{signal} {process}")])).map(drop)
 }
 
 /// Looks again and again until it is so; whether it was in time.
