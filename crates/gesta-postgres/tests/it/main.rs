@@ -15,4 +15,5 @@ mod roles;
 mod server_faults;
 mod state;
 mod support;
+mod too_old;
 mod wakeups;
