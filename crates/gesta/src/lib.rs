@@ -53,6 +53,7 @@ mod elapsed;
 pub mod event;
 mod group;
 pub mod history;
+mod lease;
 mod patient;
 mod planted;
 mod processor;

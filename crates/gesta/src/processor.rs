@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use gesta_core::{CheckpointStore, Clock, EventHandler, EventStore, Position};
 use tokio::sync::watch;
 
-use crate::Start;
+use crate::{Start, lease::Gate};
 
 mod backoff;
 mod deliver;
 mod handle;
-mod lease;
 pub(crate) mod letters;
 mod park;
 mod run;
@@ -22,7 +21,6 @@ pub use handle::ProcessorHandle;
 pub use status::{ProcessorState, ProcessorStatus};
 
 use handle::Wish;
-pub(crate) use lease::Gate;
 use run::Loop;
 pub(crate) use tally::Tally;
 

@@ -11,21 +11,23 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
-use gesta_core::{
-    CheckpointError, CheckpointKey, CheckpointStore, Clock, EventStore, Filter, ReadStream, StreamId, Tenant,
-    Timestamp,
-};
+use gesta_core::{CheckpointStore, Clock, EventStore, Filter, ReadStream, StreamId, Tenant, Timestamp};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Delivery, GroupError, GroupsOptions,
     command::{Command, Reply},
     definition::stream_of,
+    key_of,
     ledger::{Ledger, Saved},
     record::{GroupRecord, Known},
     registry::Registry,
 };
-use crate::{Subscription, elapsed::Elapsed};
+use crate::{
+    Subscription,
+    elapsed::Elapsed,
+    lease::{Bid, Lease},
+};
 
 mod answers;
 mod decisions;
@@ -58,7 +60,7 @@ pub(super) struct Actor {
     tenant: Tenant,
     name: String,
     stream: StreamId,
-    key: CheckpointKey,
+    lease: Lease,
     /// Which life of the group this is, all of its stream, and under this epoch.
     known: Known,
     ledger: Ledger,
@@ -71,7 +73,6 @@ pub(super) struct Actor {
     consumers: HashMap<Arc<str>, Timestamp>,
     /// Whether the log may hold more for those who wait.
     more: bool,
-    renew_at: Instant,
     busy_at: Instant,
 }
 
@@ -116,32 +117,34 @@ impl Actor {
     /// Claims the checkpoint under an epoch of its own, and folds the group.
     async fn start(context: Arc<Context>, tenant: &Tenant, name: &str) -> Result<Self, GroupError> {
         let stream = stream_of(name)?;
-        let key = super::key_of(tenant, name);
-        let lease = context.options.lease;
-        let claimed = context.checkpoints.claim(&key, &context.owner, lease).await?;
-        // An earlier actor of this owner may still be at work on its epoch: let go of it, so that a new one begins.
-        context.checkpoints.release(&key, claimed.epoch).await?;
-        let claim = context.checkpoints.claim(&key, &context.owner, lease).await?;
-        let saved = Saved::read(&claim.checkpoint);
+        let bid = Bid {
+            checkpoints: context.checkpoints.clone(),
+            gate: None,
+            key: key_of(tenant, name),
+            owner: context.owner.clone(),
+            ttl: context.options.lease,
+        };
+        let (lease, checkpoint) = bid.claim().await?;
+        let saved = Saved::read(&checkpoint);
         let known = saved.as_ref().map(|saved| saved.known).unwrap_or_default();
         let record = GroupRecord::read(&*context.store, tenant, &stream, known).await?;
         let Some(group) = record.live else {
-            context.checkpoints.release(&key, claim.epoch).await?;
+            lease.release().await;
             return Err(GroupError::not_found(name));
         };
         let saved = saved.filter(|saved| saved.known.generation == group.generation);
         let mut elapsed = Elapsed::new(context.clock.clone());
-        let saved = saved.map(|saved| (claim.checkpoint.position, saved));
+        let saved = saved.map(|saved| (checkpoint.position, saved));
         let ledger = Ledger::restore(group.definition.clone(), &group, saved, elapsed.now());
         let filter = context.store.understood(group.definition.filter.clone());
         let subscription = Subscription::new(context.store.clone(), filter.clone()).after(ledger.cursor());
-        tracing::debug!(%tenant, group = name, epoch = claim.epoch.0, position = %ledger.cursor(), "group claimed");
+        tracing::debug!(%tenant, group = name, epoch = lease.epoch.0, position = %ledger.cursor(), "group claimed");
         let mut actor = Self {
             tenant: tenant.clone(),
             name: name.to_owned(),
             stream,
-            key,
-            known: Known { generation: group.generation, folded: record.version, epoch: claim.epoch },
+            known: Known { generation: group.generation, folded: record.version, epoch: lease.epoch },
+            lease,
             ledger,
             filter,
             subscription,
@@ -150,7 +153,6 @@ impl Actor {
             answers: Answers::default(),
             consumers: HashMap::new(),
             more: false,
-            renew_at: Instant::now() + lease / 3,
             busy_at: Instant::now(),
             context,
         };
@@ -199,7 +201,7 @@ impl Actor {
     /// When to wake without being asked. Leases and delays matter only while somebody waits.
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
-        let mut at = self.renew_at;
+        let mut at = self.lease.renew_at;
         if self.has_nothing_to_do() {
             at = at.min(self.busy_at + IDLE);
         }
@@ -222,23 +224,12 @@ impl Actor {
         self.has_nothing_to_do() && self.busy_at.elapsed() >= IDLE
     }
 
-    /// Keeps the claim; it is lost when another epoch is answered. Now and then it also looks whether a former owner has
-    /// decided something late.
+    /// Keeps the claim, and looks whether a former owner has decided something late.
     async fn renew(&mut self) -> Result<(), End> {
-        if Instant::now() < self.renew_at {
+        if Instant::now() < self.lease.renew_at {
             return Ok(());
         }
-        let lease = self.context.options.lease;
-        match self.context.checkpoints.claim(&self.key, &self.context.owner, lease).await {
-            Ok(claim) if claim.epoch == self.known.epoch => self.renew_at = Instant::now() + lease / 3,
-            Ok(_) => return Err(End::Stale(GroupError::busy("its claim ran out"))),
-            Err(error @ CheckpointError::Owned { .. }) => return Err(End::Stale(error.into())),
-            // Not needed for safety: every save is checked against the epoch.
-            Err(error) => {
-                tracing::warn!(group = self.name, %error, "the claim of a group could not be renewed");
-                self.renew_at = Instant::now() + TICK;
-            }
-        }
+        self.lease.renew().await.map_err(|lost| End::Stale(lost.into()))?;
         let Known { folded, .. } = self.known;
         let read = ReadStream::of(self.tenant.clone(), self.stream.clone()).after(folded).limit(1);
         match self.context.store.read_stream(read).try_next().await {
@@ -268,9 +259,7 @@ impl Actor {
         if matches!(end, End::Stopped) {
             self.save_progress().await;
         }
-        if let Err(error) = self.context.checkpoints.release(&self.key, self.known.epoch).await {
-            tracing::warn!(group = self.name, %error, "the claim of a group ends by itself");
-        }
+        self.lease.release().await;
         error
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gesta_core::{AppendError, CheckpointError, CheckpointKey, ReadError};
 
 use super::DeliveryId;
+use crate::lease::Lost;
 
 /// Why a group did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,6 +98,16 @@ impl From<AppendError> for GroupError {
                 Self::busy("it was changed elsewhere just now")
             }
             other => Self::Store(other.to_string()),
+        }
+    }
+}
+
+impl From<Lost> for GroupError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::RanOut => Self::busy("its claim ran out"),
+            Lost::Taken(error) => error.into(),
+            Lost::Given(reason) => Self::busy(reason),
         }
     }
 }

@@ -7,11 +7,11 @@ use super::{
     backoff,
     deliver::{Delivered, Failure, Work},
     handle::Wish,
-    lease::{Lease, Lost},
     letters::{Decision, Letters, ParkedEvent, Place, cut},
     run::{Done, Loop},
     tally::{Releasing, Standing, Tally},
 };
+use crate::lease::{Lease, Lost};
 
 /// So many streams are held at most; each costs some hundred bytes of memory, up to a thousand more for its reason.
 const MOST: usize = 10_000;
@@ -123,7 +123,7 @@ impl Loop {
                     standing.tally.releasing = None;
                 }
                 Released::Not(Delivered::TakenOver(reason) | Delivered::Unclear(reason)) => {
-                    return Err(Lost(reason));
+                    return Err(Lost::Given(reason));
                 }
                 Released::Not(Delivered::Failed(Failure { reason, .. }) | Delivered::Unusable(reason)) => {
                     return Ok(Some(Done::Failed(reason)));

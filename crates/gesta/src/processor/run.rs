@@ -11,12 +11,16 @@ use super::{
     Processor, ProcessorOptions, ProcessorState, ProcessorStatus, backoff,
     deliver::{Delivered, Failure},
     handle::Wish,
-    lease::{Bid, Lease, Lost},
     letters::{LetterBox, Letters},
     strikes::Strikes,
     tally::{Standing, Tally},
 };
-use crate::{Batch, Start, Subscription, planted, subscription::BATCH_BYTES};
+use crate::{
+    Batch, Start, Subscription,
+    lease::{Bid, Lease, Lost},
+    planted,
+    subscription::BATCH_BYTES,
+};
 
 /// Progress without events is saved after so many positions, not each time.
 const PROGRESS: u64 = 10_000;
@@ -83,7 +87,8 @@ impl Loop {
             match done {
                 Done::Told => break None,
                 Done::Failed(reason) => break Some(reason),
-                Done::Lost(Lost(reason)) => {
+                Done::Lost(lost) => {
+                    let reason = lost.to_string();
                     self.failed(&reason);
                     self.report(|status| status.state = ProcessorState::Waiting { reason });
                     // Two that take the checkpoint from each other must not do so as fast as they can, unless they get on.
@@ -159,12 +164,12 @@ impl Loop {
                         self.report_progress(&standing, None).await;
                         return Ok(Done::Failed(reason));
                     }
-                    Delivered::TakenOver(reason) => return Err(Lost(reason)),
+                    Delivered::TakenOver(reason) => return Err(Lost::Given(reason)),
                     Delivered::Unclear(reason) => {
                         if standing.handled > standing.saved {
                             self.save(lease, &mut standing).await?;
                         }
-                        return Err(Lost(reason));
+                        return Err(Lost::Given(reason));
                     }
                 }
             }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gesta_core::{CheckpointError, CheckpointKey, Holder};
 
 use super::entry::Entry;
-use crate::processor::Gate;
+use crate::lease::Gate;
 
 /// Lets a checkpoint be claimed only while this process goes by what is recorded of its processor: one that takes over from
 /// another must neither run what that one was told to pause, nor a generation that it has replaced.

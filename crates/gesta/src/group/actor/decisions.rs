@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Actor, End};
 use crate::{
     group::{
-        Selection,
+        Selection, key_of,
         record::{self, DISCARDED, Decided, LiveGroup, PARKED, REMOVED, REPLAYED},
     },
     patient,
@@ -58,7 +58,11 @@ impl Actor {
     pub(super) async fn remove(&mut self) -> Result<(), End> {
         self.decide(REMOVED, &[serde_json::json!({})]).await?;
         // The checkpoint names the life of the group it belongs to, so one that stays behind does no harm.
-        self.context.checkpoints.remove(&self.key).await.map_err(|error| End::Failed(error.into()))
+        self.context
+            .checkpoints
+            .remove(&key_of(&self.tenant, &self.name))
+            .await
+            .map_err(|error| End::Failed(error.into()))
     }
 
     /// The parked events that a decision is about, oldest first.

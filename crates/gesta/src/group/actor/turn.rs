@@ -7,13 +7,10 @@ use gesta_core::CheckpointError;
 use tokio::time::Instant;
 
 use super::{Actor, End, Waiting};
-use crate::{
-    group::{
-        Delivery, DeliveryId, GroupConsumer, GroupError, GroupInfo, Nack, Pull,
-        command::{Command, ParkedLanes, Reply},
-        ledger::Acked,
-    },
-    planted,
+use crate::group::{
+    Delivery, DeliveryId, GroupConsumer, GroupError, GroupInfo, Nack, Pull,
+    command::{Command, ParkedLanes, Reply},
+    ledger::Acked,
 };
 
 /// The longest a pull waits.
@@ -185,12 +182,10 @@ impl Actor {
             .with_min_delay(Duration::from_millis(20))
             .with_max_times(4)
             .with_jitter();
-        let save = || self.context.checkpoints.save(&self.key, self.known.epoch, saved.clone());
+        let save = || self.lease.save(saved.clone());
         let transient = |error: &CheckpointError| matches!(error, CheckpointError::Unavailable { .. });
         match save.retry(patience).when(transient).await {
-            Ok(()) => Ok(()),
-            Err(CheckpointError::Stale { .. }) if planted::armed("stale_epoch_accepted") => Ok(()),
-            Err(error @ CheckpointError::Stale { .. }) => Err(End::Stale(error.into())),
+            Ok(saved) => saved.map_err(|lost| End::Stale(lost.into())),
             Err(error) => Err(End::Failed(error.into())),
         }
     }
