@@ -3,6 +3,7 @@
 //! Cargo compiles a crate once for each set of features, and the set follows from what is asked for together: two
 //! packages alone have another one than the whole workspace, and what tests add counts only when a test or an example is
 //! asked for. So everything here asks for the whole workspace with an example, and finds built what the tests have built.
+//! What comes along is tokio's clock that tests can pause; no program does.
 
 use std::{
     collections::BTreeMap,
@@ -57,4 +58,17 @@ impl Build {
 fn package(made: &Value) -> Option<String> {
     let folder = Path::new(made["manifest_path"].as_str()?).parent()?;
     (made["target"]["name"] == "it").then(|| folder.file_name()?.to_str().map(str::to_owned))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integration_tests_belong_to_the_crate_in_whose_folder_they_are() {
+        let made = |target: &str| serde_json::json!({"manifest_path": "x/crates/gesta-file/Cargo.toml", "target": {"name": target}});
+        assert_eq!(package(&made("it")), Some("gesta-file".into()));
+        assert_eq!(package(&made("gesta")), None);
+        assert_eq!(package(&serde_json::json!({"reason": "build-finished"})), None);
+    }
 }
