@@ -36,7 +36,12 @@ impl ByHttp for Command {
     }
 }
 
-pub(super) fn routes() -> [Route; 13] {
+pub(super) fn routes() -> impl Iterator<Item = Route> {
+    of_itself().into_iter().chain(of_its_own())
+}
+
+/// What it is.
+fn of_itself() -> [Route; 8] {
     [
         Row::post("register", "Register a customer")
             .says("It begins active and bronze.")
@@ -63,6 +68,25 @@ pub(super) fn routes() -> [Route; 13] {
             .says("The same number again is no change.")
             .conflicts("NotActive")
             .takes(|ChangePhoneRequest { new_phone }| Command::ChangePhone { new_phone }),
+        Row::post("upgrade-tier", "Serve a customer better")
+            .says("Only upwards; levels may be skipped.")
+            .conflicts("NotActive, TierDowngradeNotAllowed")
+            .takes(|UpgradeTierRequest { new_tier }| Command::UpgradeTier { new_tier }),
+        Row::post("suspend", "Suspend a customer")
+            .conflicts("AlreadySuspended, AlreadyDeactivated")
+            .takes(|ReasonRequest { reason }| Command::Suspend { reason }),
+        Row::post("reactivate", "Reactivate a suspended customer")
+            .conflicts("NotSuspended")
+            .may_take(|ReactivateRequest { notes }| Command::Reactivate { notes }),
+        Row::post("deactivate", "Deactivate a customer for good")
+            .conflicts("AlreadyDeactivated")
+            .takes(|ReasonRequest { reason }| Command::Deactivate { reason }),
+    ]
+}
+
+/// What it has.
+fn of_its_own() -> [Route; 5] {
+    [
         Row::post("add-address", "Add an address")
             .says("A new default replaces the old one.")
             .conflicts("NotActive, AddressAlreadyExists")
@@ -96,19 +120,6 @@ pub(super) fn routes() -> [Route; 13] {
             .takes(|RemovePaymentMethodRequest { payment_method_id }| Command::RemovePaymentMethod {
                 payment_method_id,
             }),
-        Row::post("upgrade-tier", "Serve a customer better")
-            .says("Only upwards; levels may be skipped.")
-            .conflicts("NotActive, TierDowngradeNotAllowed")
-            .takes(|UpgradeTierRequest { new_tier }| Command::UpgradeTier { new_tier }),
-        Row::post("suspend", "Suspend a customer")
-            .conflicts("AlreadySuspended, AlreadyDeactivated")
-            .takes(|ReasonRequest { reason }| Command::Suspend { reason }),
-        Row::post("reactivate", "Reactivate a suspended customer")
-            .conflicts("NotSuspended")
-            .may_take(|ReactivateRequest { notes }| Command::Reactivate { notes }),
-        Row::post("deactivate", "Deactivate a customer for good")
-            .conflicts("AlreadyDeactivated")
-            .takes(|ReasonRequest { reason }| Command::Deactivate { reason }),
     ]
 }
 

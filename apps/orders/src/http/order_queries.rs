@@ -148,12 +148,10 @@ async fn show_row(app: &Orders, id: Uuid, after: Option<u64>) -> Result<Response
         found.map_err(|error| refusal::unanswered(&error))
     };
     let mut found = find().await?;
-    if found.is_none() {
-        if Moment::Now.of(&app.0.orders, id).await?.0.is_some() {
-            // The order is younger than the read model: a lag is no reason to say that it is not there.
-            app.catch_up(order_by_id::NAME).await?;
-            found = find().await?;
-        }
+    if found.is_none() && Moment::Now.of(&app.0.orders, id).await?.0.is_some() {
+        // The order is younger than the read model: a lag is no reason to say that it is not there.
+        app.catch_up(order_by_id::NAME).await?;
+        found = find().await?;
     }
     found.map(|order| shown(&OrderView::of(id, order))).ok_or_else(missing)
 }

@@ -30,6 +30,12 @@ struct Troubled {
     fails: AtomicBool,
 }
 
+impl Troubled {
+    async fn wait_out(&self) {
+        tokio::time::sleep(Duration::from_secs(self.delay.load(Ordering::SeqCst))).await;
+    }
+}
+
 #[async_trait]
 impl AroundStore for Troubled {
     fn store(&self) -> &dyn EventStore {
@@ -39,7 +45,7 @@ impl AroundStore for Troubled {
     async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
         let mut events = batch.appends.iter().flat_map(|stream| &stream.events);
         if events.any(|event| &*event.event_type == "gesta.processor.reset") {
-            tokio::time::sleep(Duration::from_secs(self.delay.load(Ordering::SeqCst))).await;
+            self.wait_out().await;
         }
         self.inner.append(batch).await
     }
