@@ -1,12 +1,6 @@
 //! Checkpoints, and leases by the clock of the database server.
 
-use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +8,6 @@ use gesta_core::{
     Checkpoint, CheckpointError, CheckpointKey, CheckpointRecord, CheckpointStore, Claim, Epoch, Holder,
 };
 use tokio_postgres::{Row, types::Type};
-use uuid::Uuid;
 
 use crate::{
     database::Database,
@@ -23,9 +16,9 @@ use crate::{
     read_model::ReadModels,
     store::{bound, position},
 };
+use write::{Write, epoch, too_large, unavailable};
 
-/// Largest state of a checkpoint, in bytes (16 MiB).
-const STATE_BYTES: usize = 16 << 20;
+pub(crate) mod write;
 
 /// Longest lease, so that adding it to the time stays a time.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -163,39 +156,10 @@ impl ReadModels {
     }
 }
 
-/// Which write of a checkpoint it is. A statement that was given up may still reach the database, behind later ones: of
-/// two writes of one process the one with the lower number is the older, whatever they say.
-pub(crate) struct Write {
-    /// This process.
-    pub(crate) writer: Uuid,
-    pub(crate) number: i64,
-}
-
-impl Write {
-    pub(crate) fn next() -> Self {
-        static WRITER: LazyLock<Uuid> = LazyLock::new(Uuid::new_v4);
-        static NUMBER: AtomicI64 = AtomicI64::new(1);
-        Self { writer: *WRITER, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
-    }
-}
-
 /// Runs a statement that a key alone is put into.
 async fn named(database: &Database, sql: &str, key: &CheckpointKey) -> Result<Vec<Row>, CheckpointError> {
     let (tenant, name) = (key.tenant.as_str(), key.name.as_str());
     database.rows(sql, &[(&tenant, Type::TEXT), (&name, Type::TEXT)]).await.map_err(unavailable)
-}
-
-/// Refuses a state beyond what is promised.
-pub(crate) fn too_large(saved: &Checkpoint) -> Result<(), CheckpointError> {
-    if saved.state.len() <= STATE_BYTES {
-        return Ok(());
-    }
-    Err(unavailable(format!("a state of {} bytes is over {STATE_BYTES}", saved.state.len())))
-}
-
-/// The epoch of a row; none is negative.
-pub(crate) fn epoch(number: i64) -> Epoch {
-    Epoch(u64::try_from(number).unwrap_or(0))
 }
 
 fn saved_in(rows: &[Row]) -> Checkpoint {
@@ -220,8 +184,4 @@ fn record_in(row: &Row) -> Result<CheckpointRecord, CheckpointError> {
         .map(|stands| Checkpoint { position: position(stands), state: Bytes::copy_from_slice(row.get(4)) });
     let key = CheckpointKey::new(tenant, row.get::<_, String>(1));
     Ok(CheckpointRecord { key, epoch: epoch(row.get(2)), saved: saved.unwrap_or_default() })
-}
-
-fn unavailable(reason: String) -> CheckpointError {
-    CheckpointError::Unavailable { reason }
 }

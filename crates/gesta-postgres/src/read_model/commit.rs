@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{TRIES, bind, failure, failure::Failure, guard};
 use crate::{
-    checkpoints::{Write, epoch, too_large},
+    checkpoints::write::{Write, epoch, too_large},
     database::Database,
     flight::{self, Sent},
     store::{bound, position},
