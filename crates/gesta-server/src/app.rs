@@ -27,9 +27,12 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// What the routes stand on.
+/// What handlers share.
 #[derive(Clone)]
-pub(crate) struct Parts {
+pub(crate) struct App(Arc<Inner>);
+
+/// What the routes stand on, and what they remember.
+pub(crate) struct Inner {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) catalog: Arc<dyn StreamCatalog>,
     pub(crate) groups: Arc<Groups>,
@@ -37,22 +40,13 @@ pub(crate) struct Parts {
     /// Whether other processes may use the same store.
     pub(crate) is_shared: bool,
     pub(crate) quota: Arc<Quota>,
-    pub(crate) health: Arc<Health>,
+    pub(crate) health: Health,
     pub(crate) telemetry: Arc<Telemetry>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<Config>,
     /// Cancelled when the server begins to stop: long polls answer, streams end.
     pub(crate) stop: CancellationToken,
     /// What the program adds that the server is part of.
     pub(crate) added: Added,
-}
-
-/// What handlers share.
-#[derive(Clone)]
-pub(crate) struct App(Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) parts: Parts,
     pub(crate) counters: Counters,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) replays: Replays,
@@ -60,11 +54,25 @@ pub(crate) struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let since = parts.clock.now();
-        let subscriptions = Subscriptions::new(Arc::clone(&parts.store));
-        let (counters, replays) = (Counters::default(), Replays::default());
-        Self(Arc::new(Inner { parts, counters, subscriptions, replays, since }))
+    /// What a server with this rim and backend stands on.
+    pub(crate) fn new(rim: &Rim, backend: &Backend, groups: Arc<Groups>, added: Added) -> Self {
+        Self(Arc::new(Inner {
+            store: Arc::clone(&backend.store),
+            catalog: Arc::clone(&backend.catalog),
+            groups,
+            cursors: backend.cursors.clone(),
+            is_shared: backend.is_shared,
+            quota: Arc::clone(&rim.quota),
+            health: Health::new(Arc::clone(&backend.probe), Arc::clone(&rim.telemetry), rim.stop.clone()),
+            telemetry: Arc::clone(&rim.telemetry),
+            config: Arc::clone(&rim.config),
+            stop: rim.stop.clone(),
+            added,
+            counters: Counters::default(),
+            subscriptions: Subscriptions::new(Arc::clone(&backend.store)),
+            replays: Replays::default(),
+            since: SystemClock.now(),
+        }))
     }
 }
 
@@ -113,26 +121,6 @@ fn refusing(router: Router) -> Router {
 /// ```
 pub async fn service(backend: Backend, config: Config) -> Result<Router, ServeError> {
     Server::new(backend, config).service().await
-}
-
-impl Parts {
-    /// The parts of a server with this rim and backend.
-    pub(crate) fn new(rim: &Rim, backend: &Backend, groups: Arc<Groups>, added: Added) -> Self {
-        Self {
-            store: Arc::clone(&backend.store),
-            catalog: Arc::clone(&backend.catalog),
-            groups,
-            cursors: backend.cursors.clone(),
-            is_shared: backend.is_shared,
-            quota: Arc::clone(&rim.quota),
-            health: Health::new(Arc::clone(&backend.probe), Arc::clone(&rim.telemetry), rim.stop.clone()),
-            telemetry: Arc::clone(&rim.telemetry),
-            clock: Arc::new(SystemClock),
-            config: Arc::clone(&rim.config),
-            stop: rim.stop.clone(),
-            added,
-        }
-    }
 }
 
 async fn no_route() -> Failure {

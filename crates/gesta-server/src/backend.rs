@@ -84,11 +84,6 @@ impl Backend {
         Arc::clone(&self.store)
     }
 
-    /// Which streams there are.
-    pub fn catalog(&self) -> Arc<dyn StreamCatalog> {
-        Arc::clone(&self.catalog)
-    }
-
     /// Where processors and groups stopped, and who runs them.
     pub fn checkpoints(&self) -> Arc<dyn CheckpointStore> {
         Arc::clone(&self.checkpoints)

@@ -28,7 +28,7 @@ use setting::settings;
 pub use setting::{ConfigError, Setting};
 pub use store::{Database, StoreAddress, refuse_password_in_arguments};
 
-use crate::{roles::Roles, types};
+use crate::roles::Roles;
 
 settings! {
     /// What a server is told at its start.
@@ -120,6 +120,9 @@ settings! {
     }
 }
 
+/// The tables of types that come with the server, each in the form of a configuration file.
+const TABLES: [(&str, &str); 1] = [("laboratory", include_str!("types/laboratory.toml"))];
+
 /// Other names of settings, from the service that this one takes over from.
 const ALIASES: [(&str, &str); 2] =
     [("GESTA_METRICS", "ENABLE_METRICS"), ("GESTA_METRICS_PORT", "METRICS_PORT")];
@@ -173,11 +176,6 @@ impl Config {
             _ => Some(&self.data),
         }
     }
-
-    /// The keys file that is meant: the one that is set, or `keys.json` in the data folder.
-    pub fn keys_path(&self) -> PathBuf {
-        self.keys_file.clone().unwrap_or_else(|| self.data.join("keys.json"))
-    }
 }
 
 /// The types of these tables.
@@ -188,7 +186,7 @@ fn known(tables: &[String]) -> Result<Aliases, ConfigError> {
             given: name.clone(),
             expected: "write laboratory, or nothing",
         };
-        let table = types::table(name).ok_or_else(unknown)?;
+        let table = TABLES.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?.1;
         Ok(known.and(File::parse(table).expect("tables of this release can be read").types())?)
     })
 }
@@ -241,7 +239,7 @@ mod tests {
         assert_eq!(config.drain, Duration::from_millis(1500));
         assert_eq!(config.write_timeout, Duration::from_secs(120));
         assert!(!config.metrics);
-        assert_eq!(config.keys_path(), PathBuf::from("/k.json"));
+        assert_eq!(config.keys_file, Some(PathBuf::from("/k.json")));
         assert_eq!(config.allowed_origins, ["https://a.example", "https://b.example"]);
     }
 

@@ -46,18 +46,3 @@ impl Counters {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tenants_are_counted_apart() {
-        let counters = Counters::default();
-        let other: Tenant = "other".parse().unwrap();
-        counters.of(&Tenant::default()).published.add(2);
-        counters.of(&Tenant::default()).published.add(1);
-        assert_eq!(counters.of(&Tenant::default()).published.get(), 3);
-        assert_eq!(counters.of(&other).published.get(), 0);
-    }
-}

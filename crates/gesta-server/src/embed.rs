@@ -42,7 +42,7 @@ use gesta::{Aggregates, Processors};
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{App, Parts, app, watched},
+    app::{App, app, watched},
     auth::{Declared, Routes},
     backend::Backend,
     config::Config,
@@ -176,7 +176,7 @@ impl Server {
         rim.telemetry = self.telemetry;
         let groups = open_groups(&self.backend, &rim.config).await?;
         let (routes, added) = merged(self.routes, self.added)?;
-        let app = App::new(Parts::new(&rim, &self.backend, groups, added));
+        let app = App::new(&rim, &self.backend, groups, added);
         Ok(rim.around(self::app(app, routes)?))
     }
 
@@ -210,7 +210,7 @@ impl Server {
         let groups = open_groups(&self.backend, &rim.config).await?;
         let (routes, added) = merged(self.routes, self.added)?;
         let processors = added.processors.clone();
-        let app = App::new(Parts::new(&rim, &self.backend, Arc::clone(&groups), added));
+        let app = App::new(&rim, &self.backend, Arc::clone(&groups), added);
         let shared = self.backend.is_shared.then(|| Shared::begin(&self.backend, &app, roles));
         let mut router = self::app(app.clone(), routes)?;
         if let Some(shared) = &shared {
@@ -251,7 +251,7 @@ fn further_listener(config: &Config, main: SocketAddr) -> Result<Option<TcpListe
 fn merged(routes: Vec<Routes>, mut added: Added) -> Result<(Option<Routes>, Added), ServeError> {
     let mut rest = routes.into_iter();
     let Some(first) = rest.next() else { return Ok((None, added)) };
-    let own = rest.try_fold(first, Routes::merge).map_err(ServeError::from)?;
+    let own = rest.try_fold(first, Routes::merge)?;
     let mut document = routes::document();
     document.info = own.document().info.clone();
     document.merge(own.document().clone());

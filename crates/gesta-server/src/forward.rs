@@ -28,7 +28,7 @@ use crate::{
 
 mod watch;
 
-use watch::{Watch, Watched};
+use watch::{Watch, watched};
 
 /// Says of a request which process has passed it on.
 pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("gesta-forwarded-by");
@@ -162,7 +162,7 @@ impl Forwarder {
             () = lost.clone() => return Err(silent()),
         };
         match replied {
-            Ok(reply) => Ok(handed_back(reply.map(|body| Watched::new(Body::new(body), lost)))),
+            Ok(reply) => Ok(handed_back(reply.map(|body| watched(Body::new(body), lost)))),
             Err(error) => {
                 tracing::warn!(owner, error = %told(&error), "the process that runs it does not answer");
                 Err(silent())
@@ -188,14 +188,14 @@ fn unreachable(detail: impl Into<String>, remaining: Duration) -> Failure {
 }
 
 /// The owner's reply, as it comes: a stream of events is handed on event by event.
-fn handed_back(reply: hyper::Response<Watched>) -> Response {
+fn handed_back(reply: Response) -> Response {
     let (mut parts, body) = reply.into_parts();
     let length = parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers = without_hop(parts.headers);
     if let Some(length) = length {
         parts.headers.insert(header::CONTENT_LENGTH, length);
     }
-    Response::from_parts(parts, Body::new(body))
+    Response::from_parts(parts, body)
 }
 
 fn without_hop(mut headers: HeaderMap) -> HeaderMap {

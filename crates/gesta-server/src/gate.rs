@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -33,7 +33,7 @@ pub(crate) enum Passage {
 }
 
 /// What all guarded routes of a server pass through.
-pub struct Gate {
+pub(crate) struct Gate {
     authority: Arc<Authority>,
     quota: Arc<Quota>,
     intake: Intake,
@@ -42,7 +42,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate of these keys and limits.
-    pub fn new(authority: Arc<Authority>, quota: Arc<Quota>, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(authority: Arc<Authority>, quota: Arc<Quota>, config: &Config) -> Arc<Self> {
         let intake = Intake::new(config, Arc::clone(&quota));
         Arc::new(Self { authority, quota, intake, reply_timeout: config.reply_timeout })
     }
@@ -54,42 +54,36 @@ impl Gate {
             (Access::Open, Err(denied @ Denied::ForeignHost)) | (Access::Needs(_), Err(denied)) => {
                 denied.into_response()
             }
-            (Access::Open, _) => self.admit(request, next).await,
+            (Access::Open, _) => self.admit(request, next).await.into_response(),
             (Access::Needs(permission), Ok(caller)) => {
-                let response = match caller.need(permission) {
-                    Ok(()) => self.admit_caller(&caller, request, next).await,
+                let mut response = match caller.need(permission) {
+                    Ok(()) => self.admit_caller(&caller, request, next).await.into_response(),
                     Err(denied) => denied.into_response(),
                 };
-                marked(response, caller)
+                // The request log tells who asked.
+                response.extensions_mut().insert(caller);
+                response
             }
         }
     }
 
     /// Runs what is behind a route for a caller who may, if the tenant has not asked too often.
-    async fn admit_caller(&self, caller: &Caller, mut request: Request, next: Next) -> Response {
-        if let Err(exceeded) = self.quota.rate(&caller.tenant, Instant::now()) {
-            return Failure::from(exceeded).into_response();
-        }
+    async fn admit_caller(
+        &self,
+        caller: &Caller,
+        mut request: Request,
+        next: Next,
+    ) -> Result<Response, Failure> {
+        self.quota.rate(&caller.tenant, Instant::now())?;
         request.extensions_mut().insert(caller.clone());
         self.admit(request, next).await
     }
 
     /// Runs what is behind a route if there is room for the request, and for its body.
-    async fn admit(&self, request: Request, next: Next) -> Response {
-        let in_flight = match self.quota.request() {
-            Ok(in_flight) => in_flight,
-            Err(exceeded) => return Failure::from(exceeded).into_response(),
-        };
-        let response = match self.intake.receive(request).await {
-            Ok((request, room)) => {
-                let response = self.answer(request, next).await;
-                drop(room);
-                response
-            }
-            Err(failure) => failure.into_response(),
-        };
-        drop(in_flight);
-        response
+    async fn admit(&self, request: Request, next: Next) -> Result<Response, Failure> {
+        let _in_flight = self.quota.request()?;
+        let (request, _room) = self.intake.receive(request).await?;
+        Ok(self.answer(request, next).await)
     }
 
     /// A handler that takes too long is given up; what it began may still take effect. One that panics has a bug,
@@ -110,14 +104,8 @@ impl Gate {
     }
 }
 
-/// The reply tells the request log who asked.
-fn marked(mut response: Response, caller: Caller) -> Response {
-    response.extensions_mut().insert(caller);
-    response
-}
-
 /// Runs what is behind a guarded route. Without a gate around the router nobody passes.
-pub(crate) async fn guard(passage: Passage, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(passage): State<Passage>, mut request: Request, next: Next) -> Response {
     match request.extensions_mut().remove::<Arc<Gate>>() {
         Some(gate) => gate.pass(passage, request, next).await,
         None => Denied::NoKey.into_response(),

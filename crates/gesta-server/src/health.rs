@@ -65,9 +65,9 @@ pub(crate) struct Health {
 
 impl Health {
     /// Of a store and a server that started now.
-    pub(crate) fn new(probe: Probe, telemetry: Arc<Telemetry>, stop: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(probe: Probe, telemetry: Arc<Telemetry>, stop: CancellationToken) -> Self {
         telemetry.measure(Arc::clone(&probe));
-        Arc::new(Self { probe, telemetry, stop, started: Instant::now() })
+        Self { probe, telemetry, stop, started: Instant::now() }
     }
 
     /// Everything that is known without the program's own parts, under this name.
@@ -112,7 +112,7 @@ impl Health {
 mod tests {
     use super::*;
 
-    fn health(report: StoreReport) -> (Arc<Health>, CancellationToken) {
+    fn health(report: StoreReport) -> (Health, CancellationToken) {
         let stop = CancellationToken::new();
         (Health::new(Arc::new(move || report.clone()), Telemetry::new(), stop.clone()), stop)
     }

@@ -6,8 +6,11 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::{Extension, Router, middleware::from_fn_with_state};
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
 use crate::{
     accept,
@@ -38,9 +41,9 @@ pub struct Rim {
 /// Routes being served. Dropped without [`Serving::stop`], they stop at once and what is in flight is cut.
 pub struct Serving {
     address: SocketAddr,
-    stop: CancellationToken,
-    accepting: JoinHandle<usize>,
-    upkeep: JoinHandle<()>,
+    stop: DropGuard,
+    accepting: AbortOnDropHandle<usize>,
+    _upkeep: AbortOnDropHandle<()>,
 }
 
 impl Rim {
@@ -69,12 +72,12 @@ impl Rim {
     pub fn start(self, listener: TcpListener, router: Router) -> std::io::Result<Serving> {
         let address = listener.local_addr()?;
         let router = self.around(router);
-        let stop = self.stop.clone();
-        let upkeep = tokio::spawn(self.clone().keep_up());
+        let stop = self.stop.clone().drop_guard();
+        let upkeep = AbortOnDropHandle::new(tokio::spawn(self.clone().keep_up()));
         let accepting = tokio::spawn(async move {
             accept::serve(listener, router, &self.config, self.telemetry, self.stop).await
         });
-        Ok(Serving { address, stop, accepting, upkeep })
+        Ok(Serving { address, stop, accepting: AbortOnDropHandle::new(accepting), _upkeep: upkeep })
     }
 
     /// Folds histograms, brings gauges up to date and looks at the keys file, until aborted.
@@ -92,11 +95,6 @@ impl Rim {
         }
     }
 
-    /// How much is in use, and how much there may be.
-    pub fn quota(&self) -> Arc<Quota> {
-        Arc::clone(&self.quota)
-    }
-
     /// What is measured.
     pub fn telemetry(&self) -> Arc<Telemetry> {
         Arc::clone(&self.telemetry)
@@ -111,17 +109,9 @@ impl Serving {
 
     /// Stops accepting, ends SSE streams, waits for the requests in flight up to the configured drain time, and
     /// answers how many connections had to be cut.
-    pub async fn stop(mut self) -> usize {
-        self.stop.cancel();
-        let cut = (&mut self.accepting).await;
+    pub async fn stop(self) -> usize {
+        drop(self.stop);
+        let cut = self.accepting.await;
         cut.inspect_err(|error| tracing::error!(%error, "the accept loop ended badly")).unwrap_or_default()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.accepting.abort();
-        self.upkeep.abort();
     }
 }

@@ -20,7 +20,8 @@ use futures_util::future::BoxFuture;
 use gesta::{Groups, GroupsOptions, Processors};
 use gesta_core::{DurabilityClass, SystemClock};
 use gesta_file::Options;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     backend::Backend,
@@ -45,7 +46,7 @@ pub struct Running {
     report: Report,
     serving: Serving,
     further: Option<Serving>,
-    watch: Watch,
+    watch: AbortOnDropHandle<()>,
     engine: Engine,
     close: BoxFuture<'static, Result<(), String>>,
 }
@@ -191,15 +192,6 @@ impl Further {
     }
 }
 
-/// A task that ends with its owner.
-struct Watch(JoinHandle<()>);
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// How far the groups are, again and again.
 async fn measure(groups: Arc<Groups>, telemetry: Arc<Telemetry>) {
     let mut interval = tokio::time::interval(WATCH);
@@ -223,7 +215,8 @@ impl Running {
     ) -> Result<Self, ServeError> {
         let StoreReport { durability, lowered, .. } = (backend.probe)();
         let keys = !rim.authority.is_open();
-        let watch = Watch(tokio::spawn(measure(Arc::clone(&engine.groups), Arc::clone(&rim.telemetry))));
+        let measured = measure(Arc::clone(&engine.groups), Arc::clone(&rim.telemetry));
+        let watch = AbortOnDropHandle::new(tokio::spawn(measured));
         let further = further.map(|further| further.serve(rim.clone(), watched)).transpose()?;
         let serving = serve_at(rim, main, routes)?;
         let report = Report {

@@ -3,11 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Extension, Router, middleware::from_fn};
-use futures_util::future::BoxFuture;
 use gesta::{Following, Subscription};
 use gesta_core::Filter;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     app::App,
@@ -30,8 +28,8 @@ pub(crate) struct Shared {
     forwarder: Arc<Forwarder>,
     roles: Roles,
     stop: CancellationToken,
-    attending: Option<JoinHandle<()>>,
-    definitions: JoinHandle<()>,
+    attending: Option<AbortOnDropHandle<()>>,
+    _definitions: AbortOnDropHandle<()>,
     /// Follows the processors until it is dropped.
     _following: Option<Following>,
 }
@@ -40,14 +38,14 @@ impl Shared {
     /// Begins to follow the others, and to be found by them if it has the role.
     pub(crate) fn begin(backend: &Backend, app: &App, roles: Roles) -> Self {
         let (own, checkpoints) = (backend.named(), backend.checkpoints());
-        let runners = Runners::new(backend.checkpoints(), own, app.parts.config.lease);
+        let runners = Runners::new(backend.checkpoints(), own, app.config.lease);
         let forwarder = Forwarder::new(own, checkpoints, Arc::clone(&runners));
         let stop = CancellationToken::new();
-        let attending =
-            roles.processors.then(|| tokio::spawn(runners.attend(stop.clone().cancelled_owned())));
-        let following = app.parts.added.processors.as_ref().map(|processors| processors.follow(LOOK));
-        let definitions = tokio::spawn(follow_definitions(app.clone()));
-        Self { forwarder, roles, stop, attending, definitions, _following: following }
+        let attend = runners.attend(stop.clone().cancelled_owned());
+        let attending = roles.processors.then(|| AbortOnDropHandle::new(tokio::spawn(attend)));
+        let following = app.added.processors.as_ref().map(|processors| processors.follow(LOOK));
+        let definitions = AbortOnDropHandle::new(tokio::spawn(follow_definitions(app.clone())));
+        Self { forwarder, roles, stop, attending, _definitions: definitions, _following: following }
     }
 
     /// The routes with what passes requests on, and without those that a process of these roles does not answer.
@@ -60,31 +58,19 @@ impl Shared {
     }
 
     /// Follows nobody any more, and gives back its place.
-    pub(crate) fn end(mut self) -> BoxFuture<'static, ()> {
-        self.stop.cancel();
-        let attending = self.attending.take();
-        Box::pin(async move {
-            drop(self);
-            if let Some(attending) = attending {
-                // One that panicked has ended, too.
-                let _ = attending.await;
-            }
-        })
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.definitions.abort();
-        if let Some(attending) = &self.attending {
-            attending.abort();
+    pub(crate) async fn end(self) {
+        let Self { stop, attending, .. } = self;
+        stop.cancel();
+        if let Some(attending) = attending {
+            // One that panicked has ended, too.
+            let _ = attending.await;
         }
     }
 }
 
 /// Forgets what it knows of subscriptions when another process has changed them: the next look reads the log.
 async fn follow_definitions(app: App) {
-    let store = &app.parts.store;
+    let store = &app.store;
     let head = loop {
         match store.head().await {
             Ok(head) => break head.position,

@@ -1,12 +1,6 @@
 //! Routes that cannot be without a permission.
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    http::Method,
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
+use axum::{Router, http::Method, middleware::from_fn_with_state};
 use utoipa::openapi::{OpenApi, extensions::Extensions, path::Operation};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 
@@ -76,7 +70,7 @@ impl<S: Clone + Send + Sync + 'static> Guarded<S> {
                 self.declared.push(Declared { method, path: path.clone(), access });
             }
         }
-        let guarded = (schemas, paths, methods).layer(from_fn_with_state(passage, guard));
+        let guarded = (schemas, paths, methods).layer(from_fn_with_state(passage, gate::guard));
         self.router = self.router.routes(guarded);
         self
     }
@@ -121,8 +115,4 @@ fn note(operation: &mut Operation, access: Access) {
     };
     let extensions = operation.extensions.get_or_insert_with(Extensions::default);
     extensions.insert("x-permission".to_owned(), text.into());
-}
-
-async fn guard(State(passage): State<Passage>, request: Request, next: Next) -> Response {
-    gate::guard(passage, request, next).await
 }

@@ -15,20 +15,6 @@ pub struct Routes {
     pub(super) document: OpenApi,
 }
 
-/// Two routes that cannot be told apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Clash {
-    pub(crate) one: Declared,
-    pub(crate) other: Declared,
-}
-
-impl From<Clash> for ServeError {
-    fn from(Clash { one, other }: Clash) -> Self {
-        let (method, path) = (other.method, other.path);
-        Self::RouteTaken { method, path, other_method: one.method, other_path: one.path }
-    }
-}
-
 impl Routes {
     /// Every route and what it asks.
     pub fn declared(&self) -> &[Declared] {
@@ -47,7 +33,7 @@ impl Routes {
 
     /// The same with all routes of another. The document keeps the title of the first. Routes that cannot be told
     /// apart are refused when a server is made of them.
-    pub(crate) fn merge(self, other: Self) -> Result<Self, Clash> {
+    pub(crate) fn merge(self, other: Self) -> Result<Self, ServeError> {
         if let Some(clash) = clash(&self.declared, &other.declared) {
             return Err(clash);
         }
@@ -69,13 +55,15 @@ pub(crate) fn text(document: &OpenApi) -> String {
 }
 
 /// The router takes one path under several methods, but not two spellings of one path.
-fn clash(ours: &[Declared], theirs: &[Declared]) -> Option<Clash> {
+fn clash(ours: &[Declared], theirs: &[Declared]) -> Option<ServeError> {
     let same = |one: &Declared, other: &Declared| {
         shape(&one.path) == shape(&other.path) && (one.path != other.path || one.method == other.method)
     };
     let pairs = theirs.iter().flat_map(|other| ours.iter().map(move |one| (one, other)));
     let (one, other) = pairs.into_iter().find(|(one, other)| same(one, other))?;
-    Some(Clash { one: one.clone(), other: other.clone() })
+    let (method, path) = (other.method.clone(), other.path.clone());
+    let (other_method, other_path) = (one.method.clone(), one.path.clone());
+    Some(ServeError::RouteTaken { method, path, other_method, other_path })
 }
 
 /// A path without the names of its variable parts.

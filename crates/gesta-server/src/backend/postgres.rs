@@ -7,8 +7,8 @@ use std::{
 
 use gesta_core::EventStore;
 use gesta_postgres::{Options, PostgresStore, ReadModels, StoreStatus};
-
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Backend;
 use crate::{
@@ -31,8 +31,7 @@ impl Backend {
     pub async fn postgres(url: &str, options: Options) -> Result<Self, ServeError> {
         let store = PostgresStore::connect(url, options).await?;
         let (probed, closed) = (store.clone(), store.clone());
-        let silence = Silence::watch(store.clone());
-        let silent = Arc::clone(&silence.reason);
+        let (silent, looking) = watch(store.clone());
         Ok(Self {
             catalog: Arc::new(store.clone()),
             checkpoints: store.checkpoints(),
@@ -45,7 +44,7 @@ impl Backend {
             place: format!("postgres://{}", store.status().place),
             folder: None,
             close: Box::pin(async move {
-                drop(silence);
+                drop(looking);
                 closed.close().await;
                 Ok(())
             }),
@@ -78,40 +77,27 @@ fn address(config: &Config, database: &Database) -> Result<String, ServeError> {
     })
 }
 
-/// Looks again and again whether the database answers, so that health tells of one that does not before an event is lost
-/// on it. Looks no more once it is dropped.
-struct Silence {
-    reason: Reason,
-    looking: JoinHandle<()>,
-}
-
 /// Why the database does not answer, if it does not.
 type Reason = Arc<Mutex<Option<String>>>;
 
-impl Silence {
-    fn watch(store: PostgresStore) -> Self {
-        let reason = Reason::default();
-        let told = Arc::clone(&reason);
-        let looking = tokio::spawn(async move {
-            loop {
-                let answered = timeout(PATIENCE, store.head()).await;
-                let silent = match answered {
-                    Ok(Ok(_)) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(_) => Some(format!("the database has not answered for {PATIENCE:?}")),
-                };
-                *told.lock().expect("no holder panics") = silent;
-                tokio::time::sleep(LOOK).await;
-            }
-        });
-        Self { reason, looking }
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        self.looking.abort();
-    }
+/// Looks again and again whether the database answers, so that health tells of one that does not before an event is lost
+/// on it. Looks no more once the handle is dropped.
+fn watch(store: PostgresStore) -> (Reason, AbortOnDropHandle<()>) {
+    let reason = Reason::default();
+    let told = Arc::clone(&reason);
+    let looking = tokio::spawn(async move {
+        loop {
+            let answered = timeout(PATIENCE, store.head()).await;
+            let silent = match answered {
+                Ok(Ok(_)) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("the database has not answered for {PATIENCE:?}")),
+            };
+            *told.lock().expect("no holder panics") = silent;
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    (reason, AbortOnDropHandle::new(looking))
 }
 
 fn report(status: StoreStatus, silent: &Reason) -> StoreReport {

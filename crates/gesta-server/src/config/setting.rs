@@ -5,7 +5,6 @@ use std::{path::PathBuf, time::Duration};
 use gesta_core::InvalidAliases;
 use serde::Serialize;
 
-use super::StoreAddress;
 use crate::roles::Roles;
 
 /// A setting, for people.
@@ -156,16 +155,6 @@ impl Value for Option<String> {
     const EXPECTED: &'static str = "write a text";
     fn read(text: &str) -> Option<Self> {
         Some((!text.is_empty()).then(|| text.to_owned()))
-    }
-}
-
-impl Value for StoreAddress {
-    const EXPECTED: &'static str = "write file:FOLDER, or postgres://USER@HOST:5432/DATABASE";
-    fn read(text: &str) -> Option<Self> {
-        Self::read(text)
-    }
-    fn shown(text: &str) -> String {
-        Self::shown(text)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ConfigError;
+use super::{ConfigError, setting::Value};
 
 /// Which store a server stands on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,9 +24,10 @@ pub enum StoreAddress {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database(String);
 
-impl StoreAddress {
-    /// Reads `file:FOLDER` or `postgres://USER@HOST/DATABASE`; `None` for anything else.
-    pub(super) fn read(text: &str) -> Option<Self> {
+impl Value for StoreAddress {
+    const EXPECTED: &'static str = "write file:FOLDER, or postgres://USER@HOST:5432/DATABASE";
+
+    fn read(text: &str) -> Option<Self> {
         match text.split_once(':') {
             _ if text.is_empty() => Some(Self::Unset),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
@@ -40,8 +41,8 @@ impl StoreAddress {
         }
     }
 
-    /// What an error shows of an address that cannot be read: any may hold a password.
-    pub(super) fn shown(text: &str) -> String {
+    /// Any address may hold a password.
+    fn shown(text: &str) -> String {
         text.split_once("://").map_or_else(|| text.to_owned(), |(kind, _)| format!("{kind}://…"))
     }
 }

@@ -3,16 +3,17 @@
 
 use std::{
     collections::HashMap,
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use axum::body::{Body, Bytes, HttpBody};
-use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
+use axum::body::{Body, BodyDataStream, HttpBody};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt, Shared, WeakShared},
+    stream,
+};
 use gesta_core::{CheckpointKey, CheckpointStore};
-use hyper::body::{Frame, SizeHint};
 
 /// How often it is looked whether a process still has something.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,43 +66,18 @@ async fn lost(checkpoints: Arc<dyn CheckpointStore>, key: CheckpointKey, owner: 
 
 /// The body of an owner's reply: it ends when the owner has lost what it tells of and says no more. A reply of known
 /// length then breaks off.
-pub(super) struct Watched {
-    body: Body,
-    lost: BoxFuture<'static, ()>,
-    over: bool,
-}
-
-impl Watched {
-    pub(super) fn new(body: Body, lost: Lost) -> Self {
-        let lost = lost.then(|()| tokio::time::sleep(OWN_WORDS)).boxed();
-        Self { body, lost, over: false }
+pub(super) fn watched(body: Body, lost: Lost) -> Body {
+    if body.is_end_stream() {
+        return body;
     }
-}
-
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if self.over {
-            return Poll::Ready(None);
+    let over = lost.then(|()| tokio::time::sleep(OWN_WORDS)).boxed();
+    let next = |(mut body, mut over): (BodyDataStream, BoxFuture<'static, ()>)| async move {
+        tokio::select! {
+            biased;
+            // What has come is handed on, whoever has it now.
+            data = body.next() => Some((data?, (body, over))),
+            () = &mut over => None,
         }
-        // What has come is handed on, whoever has it now.
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame);
-        }
-        self.over = self.lost.as_mut().poll(cx).is_ready();
-        if self.over { Poll::Ready(None) } else { Poll::Pending }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.over || self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    };
+    Body::from_stream(stream::unfold((body.into_data_stream(), over), next))
 }

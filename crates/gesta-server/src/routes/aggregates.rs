@@ -34,7 +34,7 @@ use crate::{
     responses((status = 200, body = AggregateCategories), (status = "default", body = Problem)),
 )]
 pub(crate) async fn list(State(app): State<App>) -> Response {
-    let categories = app.parts.added.aggregates.categories().map(str::to_owned).collect();
+    let categories = app.added.aggregates.categories().map(str::to_owned).collect();
     json(StatusCode::OK, &AggregateCategories { categories })
 }
 
@@ -155,7 +155,7 @@ fn set(Set { event, before, after }: Set) -> FieldSet {
 }
 
 fn find<'a>(app: &'a App, category: &str) -> Result<&'a Arc<dyn AggregateView>, Failure> {
-    let all = &app.parts.added.aggregates;
+    let all = &app.added.aggregates;
     all.of(category).ok_or_else(|| {
         let known: Vec<&str> = all.categories().collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

@@ -27,7 +27,7 @@ pub(crate) async fn read(
     let id: Uuid = text.parse().map_err(|error| Failure::request(format!("illegal event id: {error}")))?;
     let mut filter = Filter::of(caller.tenant.clone()).ids([id]);
     filter.system = caller.grants.allows(Permission::ProcessorRead);
-    let found = app.parts.store.read_all(ReadAll::of(filter).limit(1)).try_next().await?;
+    let found = app.store.read_all(ReadAll::of(filter).limit(1)).try_next().await?;
     match found {
         Some(event) => Ok(json(StatusCode::OK, &Event::from(&event))),
         None => Err(Failure::new(Code::EventNotFound, format!("no event has the id {id}"))),

@@ -53,7 +53,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
     caller: Caller,
 ) -> Result<Response, Failure> {
-    let infos = app.parts.groups.list(&caller.tenant).await?;
+    let infos = app.groups.list(&caller.tenant).await?;
     let groups = match forwarder {
         None => infos.into_iter().map(shown).collect(),
         Some(Extension(forwarder)) => {
@@ -102,7 +102,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Failure> {
     let name = request.name.clone();
     let definition = definition(request, &caller.tenant)?;
-    let info = app.parts.groups.create(&caller.tenant, &name, definition).await?;
+    let info = app.groups.create(&caller.tenant, &name, definition).await?;
     Ok(json(StatusCode::OK, &shown(info)))
 }
 
@@ -135,7 +135,7 @@ fn start(asked: GroupStart) -> Start {
     responses((status = 200, body = Group), (status = "default", body = Problem)),
 )]
 pub(crate) async fn show(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
-    let info = app.parts.groups.info(&tenant, &name).await.map_err(in_path)?;
+    let info = app.groups.info(&tenant, &name).await.map_err(in_path)?;
     if let Some(whose) = elsewhere(&app, &tenant, &name).await? {
         return Err(Failure::new(Code::GroupBusy, "the group runs in another process").belonging(whose));
     }
@@ -151,17 +151,17 @@ pub(crate) async fn show(Named { app, tenant, name }: Named) -> Result<Response,
     responses((status = 204, description = "it is gone"), (status = "default", body = Problem)),
 )]
 pub(crate) async fn remove(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
-    app.parts.groups.remove(&tenant, &name).await.map_err(in_path)?;
+    app.groups.remove(&tenant, &name).await.map_err(in_path)?;
     app.subscriptions.remove(&tenant, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// The other process that runs a group, if one does. A store that is not shared is not asked.
 pub(crate) async fn elsewhere(app: &App, tenant: &Tenant, name: &str) -> Result<Option<Whose>, Failure> {
-    if !app.parts.is_shared {
+    if !app.is_shared {
         return Ok(None);
     }
-    let held = app.parts.groups.elsewhere(tenant, name).await?;
+    let held = app.groups.elsewhere(tenant, name).await?;
     let key = CheckpointKey::new(tenant.clone(), format!("group/{name}"));
     Ok(held.map(|Holder { owner, remaining }| Whose::Held { key, owner, remaining }))
 }

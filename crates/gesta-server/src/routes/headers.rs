@@ -140,37 +140,11 @@ mod tests {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    #[test]
-    fn a_key_makes_the_same_ids_again_for_its_tenant_only() {
-        let headers = headers(&[("idempotency-key", "k")]);
-        let ids = |tenant: &str| {
-            let mut ids = EventIds::of(&headers, &tenant.parse().unwrap()).unwrap();
-            [ids.take(None).unwrap(), ids.take(None).unwrap()]
-        };
-        assert_eq!(ids("a"), ids("a"));
-        assert_ne!(ids("a"), ids("b"));
-        assert_ne!(ids("a")[0], ids("a")[1]);
-    }
-
     /// Retries cross releases: these ids are an interface.
     #[test]
     fn the_ids_of_a_key_never_change() {
         let mut ids = EventIds::of(&headers(&[("idempotency-key", "k")]), &Tenant::default()).unwrap();
         assert_eq!(ids.take(None).unwrap().to_string(), "9ac8194c-429e-5893-a124-c466331c8ea2");
-    }
-
-    #[test]
-    fn expectations_that_differ_are_refused() {
-        let exact = |n| Some(ExpectedVersion::Exact(Version::new(n)));
-        let seven = headers(&[("if-match", "\"7\"")]);
-        assert_eq!(expected_version(&seven, None).unwrap(), exact(7).unwrap());
-        assert_eq!(expected_version(&seven, exact(7)).unwrap(), exact(7).unwrap());
-        assert!(expected_version(&seven, exact(8)).is_err());
-        let none = headers(&[("if-none-match", "*")]);
-        assert_eq!(expected_version(&none, None).unwrap(), ExpectedVersion::NoStream);
-        for bad in ["7", "W/\"7\"", "\"x\"", "\"1\", \"2\""] {
-            assert!(expected_version(&headers(&[("if-match", bad)]), None).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
 #[utoipa::path(get, path = "/", tag = "server", responses((status = 200, body = ServiceInfo)))]
 pub(crate) async fn root(State(app): State<App>) -> Response {
     let info = ServiceInfo {
-        service: app.parts.added.name.to_string(),
+        service: app.added.name.to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
         description: "An event service and event store on one durable log".into(),
         endpoints: Endpoints {
@@ -40,8 +40,8 @@ pub(crate) async fn root(State(app): State<App>) -> Response {
     responses((status = 200, body = Health), (status = 503, body = Health)),
 )]
 pub(crate) async fn health(State(app): State<App>) -> Response {
-    let mut health = app.parts.health.report(&app.parts.added.name);
-    for Check { name, ask } in &app.parts.added.checks {
+    let mut health = app.health.report(&app.added.name);
+    for Check { name, ask } in &app.added.checks {
         let (status, told) = ask().told();
         health.status = health.status.max(status);
         health.checks.insert(name.clone(), told);
@@ -61,7 +61,7 @@ pub(crate) async fn live() -> Response {
     responses((status = 200, body = Object), (status = 503, body = Object)),
 )]
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    let ready = app.parts.health.is_ready();
+    let ready = app.health.is_ready();
     told(ready, &serde_json::json!({ "status": if ready { "ready" } else { "not_ready" } }))
 }
 
@@ -81,21 +81,21 @@ pub(crate) fn told(good: bool, shown: &impl Serialize) -> Response {
     responses((status = 200, content_type = "text/plain", body = String), (status = "default", body = Problem)),
 )]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Failure> {
-    if !app.parts.config.metrics {
+    if !app.config.metrics {
         return Err(Failure::new(Code::RouteNotFound, "metrics are switched off (GESTA_METRICS)"));
     }
-    if let Some(processors) = &app.parts.added.processors {
-        app.parts.telemetry.set_processors(&processors.list());
+    if let Some(processors) = &app.added.processors {
+        app.telemetry.set_processors(&processors.list());
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    Ok((kind, app.parts.telemetry.render()).into_response())
+    Ok((kind, app.telemetry.render()).into_response())
 }
 
 /// This document
 #[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, body = Object)))]
 pub(crate) async fn openapi(State(app): State<App>) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, app.parts.added.document.to_string()).into_response()
+    (kind, app.added.document.to_string()).into_response()
 }
 
 /// What a problem code means

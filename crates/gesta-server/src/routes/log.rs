@@ -40,11 +40,11 @@ pub(crate) async fn read(
     caller: Caller,
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Failure> {
-    let head = app.parts.store.head().await?;
+    let head = app.store.head().await?;
     let range = Range::of(&app, &caller, &query, head)?;
     let filter = filter(&caller, &query)?;
     let found = search(&app, &filter, range, query.limit.unwrap_or(100)).await?;
-    let seal = |position| app.parts.cursors.seal(&caller.tenant, head.incarnation, position);
+    let seal = |position| app.cursors.seal(&caller.tenant, head.incarnation, position);
     let cursor = seal(found.seen);
     let next = (!found.complete).then(|| cursor.clone());
     let page = LogPage {
@@ -93,7 +93,7 @@ impl Range {
         let mut after = Position::new(query.after_position.unwrap_or(0));
         let mut up_to = query.up_to_position.map_or(head.position, Position::new).min(head.position);
         if let Some(cursor) = &query.after {
-            let seen = app.parts.cursors.open(&caller.tenant, head, cursor)?;
+            let seen = app.cursors.open(&caller.tenant, head, cursor)?;
             match direction {
                 Direction::Forwards => after = seen,
                 Direction::Backwards => up_to = up_to.min(Position::new(seen.get().saturating_sub(1))),
@@ -146,7 +146,7 @@ async fn search(app: &App, filter: &Filter, range: Range, limit: usize) -> Resul
             direction: part.direction,
             ..ReadAll::of(filter.clone()).after(part.after).up_to(part.up_to).limit(limit - events.len())
         };
-        let mut found = app.parts.store.read_all(read);
+        let mut found = app.store.read_all(read);
         while let Some(event) = found.try_next().await? {
             bytes += event.data.len() + event.metadata.len();
             let seen = event.position;
@@ -175,12 +175,12 @@ async fn search(app: &App, filter: &Filter, range: Range, limit: usize) -> Resul
     responses((status = 200, body = LogInfo), (status = "default", body = Problem)),
 )]
 pub(crate) async fn head(State(app): State<App>, caller: Caller) -> Result<Response, Failure> {
-    let head = app.parts.store.head().await?;
+    let head = app.store.head().await?;
     let info = LogInfo {
         incarnation: head.incarnation,
         position: head.position.get(),
-        cursor: app.parts.cursors.seal(&caller.tenant, head.incarnation, head.position),
-        capabilities: app.parts.store.capabilities(),
+        cursor: app.cursors.seal(&caller.tenant, head.incarnation, head.position),
+        capabilities: app.store.capabilities(),
     };
     Ok(json(StatusCode::OK, &info))
 }

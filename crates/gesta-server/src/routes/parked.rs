@@ -19,7 +19,7 @@ use crate::{
     responses((status = 200, body = ParkedEvents<'static>), (status = "default", body = Problem)),
 )]
 pub(crate) async fn list(Named { app, tenant, name }: Named) -> Result<Response, Failure> {
-    let parked = app.parts.groups.parked(&tenant, &name).await.map_err(in_path)?;
+    let parked = app.groups.parked(&tenant, &name).await.map_err(in_path)?;
     let parked = parked.iter().map(shown).collect();
     Ok(json(StatusCode::OK, &ParkedEvents { parked }))
 }
@@ -50,7 +50,7 @@ pub(crate) async fn replay(
     Named { app, tenant, name }: Named,
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
-    counted(app.parts.groups.replay(&tenant, &name, replayed(request)?).await.map_err(in_path)?)
+    counted(app.groups.replay(&tenant, &name, replayed(request)?).await.map_err(in_path)?)
 }
 
 /// Give parked events up
@@ -67,7 +67,7 @@ pub(crate) async fn discard(
     JsonBody(request): JsonBody<ParkedSelection>,
 ) -> Result<Response, Failure> {
     let (selection, reason) = discarded(request)?;
-    counted(app.parts.groups.discard(&tenant, &name, selection, Some(reason)).await.map_err(in_path)?)
+    counted(app.groups.discard(&tenant, &name, selection, Some(reason)).await.map_err(in_path)?)
 }
 
 /// The reply of a decision about so many events.

@@ -32,7 +32,7 @@ use shown::shown;
     responses((status = 200, body = Processors), (status = "default", body = Problem)),
 )]
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Response {
-    let all = app.parts.added.processors.as_ref().map(|processors| processors.list()).unwrap_or_default();
+    let all = app.added.processors.as_ref().map(|processors| processors.list()).unwrap_or_default();
     let processors = all.into_iter().filter(|info| is_visible(&caller, info)).map(shown).collect();
     json(StatusCode::OK, &Processors { processors })
 }
@@ -185,19 +185,19 @@ async fn elsewhere(
     processors: &gesta::Processors,
     name: &str,
 ) -> Result<Option<Whose>, ProcessorsError> {
-    if !app.parts.is_shared {
+    if !app.is_shared {
         return Ok(None);
     }
     Ok(match processors.elsewhere(name).await? {
         Some((key, Holder { owner, remaining })) => Some(Whose::Held { key, owner, remaining }),
-        None if !app.parts.config.roles.processors => Some(Whose::Nobodys),
+        None if !app.config.roles.processors => Some(Whose::Nobodys),
         None => None,
     })
 }
 
 /// A processor of the caller's tenant, or of all tenants for who may act on them. Any other is not there.
 fn find(app: &App, caller: &Caller, name: &str) -> Result<(Arc<gesta::Processors>, ProcessorInfo), Failure> {
-    let Some(processors) = &app.parts.added.processors else {
+    let Some(processors) = &app.added.processors else {
         let detail = "this server runs no processors: ask the one that runs the application they belong to";
         return Err(Failure::new(Code::ProcessorNotFound, detail));
     };

@@ -95,7 +95,7 @@ pub(crate) async fn publish_batch(
 
 /// Refuses a batch that no store may take, before its events are made.
 pub(crate) fn check_count(app: &App, count: usize) -> Result<(), Failure> {
-    let most = app.parts.config.max_events_per_batch.min(limits::BATCH_EVENTS);
+    let most = app.config.max_events_per_batch.min(limits::BATCH_EVENTS);
     match count {
         0 => Err(Failure::field("events is empty: send at least one")),
         _ if count > most => {

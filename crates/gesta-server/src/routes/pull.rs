@@ -42,7 +42,7 @@ pub(crate) async fn pull(
     JsonBody(request): JsonBody<PullRequest>,
 ) -> Result<Response, Failure> {
     check_consumer(&request.consumer)?;
-    let known = app.subscriptions.of(&app.parts.groups, &tenant, &name).await?;
+    let known = app.subscriptions.of(&app.groups, &tenant, &name).await?;
     let settings = known.of(&request.consumer);
     let max = request.max.unwrap_or(settings.batch_size) as usize;
     let wait = request.wait_ms.map_or_else(|| settings.wait(), Duration::from_millis);
@@ -50,9 +50,9 @@ pub(crate) async fn pull(
     let pull = Pull { consumer: request.consumer, max, wait };
     let deliveries = tokio::select! {
         biased;
-        deliveries = app.parts.groups.pull(&tenant, &name, pull) => deliveries?,
+        deliveries = app.groups.pull(&tenant, &name, pull) => deliveries?,
         // Long polls must not hold up the stop of a server.
-        () = app.parts.stop.cancelled() => Vec::new(),
+        () = app.stop.cancelled() => Vec::new(),
     };
     if known.auto_ack {
         count_consumed(&app, &tenant, deliveries.len());
@@ -102,7 +102,7 @@ pub(crate) fn delivered<'a>(
 /// Counts deliveries that are settled well.
 pub(crate) fn count_consumed(app: &App, tenant: &Tenant, deliveries: usize) {
     app.counters.of(tenant).consumed.add(deliveries);
-    app.parts.telemetry.consumed(deliveries);
+    app.telemetry.consumed(deliveries);
 }
 
 /// Acknowledge deliveries
@@ -124,7 +124,7 @@ pub(crate) async fn ack(
 ) -> Result<Response, Failure> {
     check_ids(&request.delivery_ids)?;
     let deliveries = ids(&request.delivery_ids);
-    let acked = app.parts.groups.ack(&tenant, &name, &deliveries).await.inspect_err(|error| {
+    let acked = app.groups.ack(&tenant, &name, &deliveries).await.inspect_err(|error| {
         if let GroupError::LeaseLost { counted, .. } = error {
             count_consumed(&app, &tenant, *counted);
         }
@@ -158,10 +158,10 @@ pub(crate) async fn nack(
     }
     let park = request.park.unwrap_or(false);
     let nack = Nack { deliveries: ids(&request.delivery_ids), reason: request.reason, park };
-    let nacked = app.parts.groups.nack(&tenant, &name, nack).await?;
+    let nacked = app.groups.nack(&tenant, &name, nack).await?;
     app.replays.settle(&tenant, &name, &request.delivery_ids);
     app.counters.of(&tenant).failed.add(nacked);
-    app.parts.telemetry.consume_failed(nacked);
+    app.telemetry.consume_failed(nacked);
     Ok(json(StatusCode::OK, &NackReply { nacked }))
 }
 
@@ -196,10 +196,10 @@ pub(crate) async fn follow(
 ) -> Result<Response, Failure> {
     let consumer = gesta_api::consumer_of(query.as_deref().unwrap_or_default())?;
     check_consumer(&consumer)?;
-    let known = app.subscriptions.of(&app.parts.groups, &tenant, &name).await?;
-    if app.parts.is_shared {
+    let known = app.subscriptions.of(&app.groups, &tenant, &name).await?;
+    if app.is_shared {
         // Whether it runs here is settled before the reply begins.
-        app.parts.groups.attend(&tenant, &name).await?;
+        app.groups.attend(&tenant, &name).await?;
     }
     sse::deliveries(&app, (tenant, name), known.of(&consumer), known.auto_ack, &headers).await
 }

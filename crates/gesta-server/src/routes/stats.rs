@@ -40,7 +40,7 @@ async fn counted(app: &App, caller: &Caller) -> Result<Response, Failure> {
         events_published: counts.published.get(),
         events_consumed: counts.consumed.get(),
         events_failed: counts.failed.get(),
-        handlers_registered: app.parts.groups.list(&caller.tenant).await?.len() as u64,
+        handlers_registered: app.groups.list(&caller.tenant).await?.len() as u64,
         since: app.since,
     };
     Ok(json(StatusCode::OK, &stats))
@@ -74,7 +74,7 @@ pub(crate) async fn recent(
     let read = ReadAll::of(Filter::of(caller.tenant.clone())).backwards().limit(limit);
     let groups = progress(&app, &caller).await?;
     // Each is let go as soon as it is read: 500 events may hold 500 MiB, of which nothing is shown here.
-    let events = app.parts.store.read_all(read).map_ok(|event| shown(&event, &groups)).try_collect().await?;
+    let events = app.store.read_all(read).map_ok(|event| shown(&event, &groups)).try_collect().await?;
     Ok(json(StatusCode::OK, &RecentEvents { events }))
 }
 
@@ -88,14 +88,14 @@ struct Progress {
 
 async fn progress(app: &App, caller: &Caller) -> Result<Vec<Progress>, Failure> {
     let mut groups = Vec::new();
-    for info in app.parts.groups.list(&caller.tenant).await? {
+    for info in app.groups.list(&caller.tenant).await? {
         let mut parked: HashMap<StreamId, Vec<Position>> = HashMap::new();
         if info.parked > 0 {
-            for Parked { event, .. } in app.parts.groups.parked(&caller.tenant, &info.name).await? {
+            for Parked { event, .. } in app.groups.parked(&caller.tenant, &info.name).await? {
                 parked.entry(event.stream).or_default().push(event.position);
             }
         }
-        let filter = app.parts.store.understood(info.definition.filter.clone());
+        let filter = app.store.understood(info.definition.filter.clone());
         groups.push(Progress { info, filter, parked });
     }
     Ok(groups)

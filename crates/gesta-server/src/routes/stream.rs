@@ -95,7 +95,7 @@ fn next_bound(last: Version, after: Version, up_to: Version, direction: Directio
 }
 
 async fn collect(app: &App, read: ReadStream) -> Result<Vec<RecordedEvent>, Failure> {
-    let mut found = app.parts.store.read_stream(read);
+    let mut found = app.store.read_stream(read);
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(event) = found.try_next().await? {
         bytes += event.data.len() + event.metadata.len();
@@ -117,7 +117,7 @@ pub(crate) fn may_read(caller: &Caller, stream: &StreamId) -> Result<(), Failure
 
 async fn last_event(app: &App, caller: &Caller, stream: &StreamId) -> Result<Option<RecordedEvent>, Failure> {
     let read = ReadStream::of(caller.tenant.clone(), stream.clone()).backwards().limit(1);
-    Ok(app.parts.store.read_stream(read).try_next().await?)
+    Ok(app.store.read_stream(read).try_next().await?)
 }
 
 /// How far a stream goes

@@ -39,7 +39,7 @@ pub(crate) async fn list(
         system: query.system,
         limit: limit + 1,
     };
-    let mut streams = app.parts.catalog.list_streams(list).await?;
+    let mut streams = app.catalog.list_streams(list).await?;
     let more = streams.len() > limit;
     streams.truncate(limit);
     let next = streams.last().filter(|_| more).map(|last| last.stream.clone());

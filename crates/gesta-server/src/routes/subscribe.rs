@@ -43,7 +43,7 @@ pub(crate) async fn subscribe(
     let group = request.consumer_group.clone().unwrap_or_else(|| "default-group".into());
     let definition = definition(&request, &caller)?;
     join(&app, &caller, &group, definition).await?;
-    app.subscriptions.put(&app.parts.groups, &caller.tenant, &group, settings.clone()).await?;
+    app.subscriptions.put(&app.groups, &caller.tenant, &group, settings.clone()).await?;
     let reply = Subscribed {
         status: "subscribed".into(),
         subscription_name: settings.label,
@@ -79,10 +79,10 @@ fn definition(request: &SubscribeRequest, caller: &Caller) -> Result<GroupDefini
 
 /// Where a group starts matters to a new one only, so it does not tell two definitions apart here.
 async fn join(app: &App, caller: &Caller, group: &str, wanted: GroupDefinition) -> Result<(), Failure> {
-    match app.parts.groups.create(&caller.tenant, group, wanted.clone()).await {
+    match app.groups.create(&caller.tenant, group, wanted.clone()).await {
         Err(GroupError::Exists { name }) => {
-            let existing = app.parts.groups.info(&caller.tenant, group).await?.definition;
-            let taken = |filter| app.parts.store.understood(filter).sorted_types();
+            let existing = app.groups.info(&caller.tenant, group).await?.definition;
+            let taken = |filter| app.store.understood(filter).sorted_types();
             if taken(existing.filter) == taken(wanted.filter) && existing.auto_ack == wanted.auto_ack {
                 return Ok(());
             }

@@ -14,5 +14,5 @@ use crate::{app::App, extract::json};
     responses((status = 200, body = KnownTypes), (status = "default", body = Problem)),
 )]
 pub(crate) async fn list(State(app): State<App>) -> Response {
-    json(StatusCode::OK, &KnownTypes::from(&app.parts.config.types))
+    json(StatusCode::OK, &KnownTypes::from(&app.config.types))
 }

@@ -32,10 +32,10 @@ pub(crate) async fn append(
         telemetry::correlate(event.metadata.correlation_id.as_deref().unwrap_or(&event.id.to_string()));
     }
     let (count, begun) = (batch.events().count(), Instant::now());
-    let appended = match app.parts.store.append(batch).await {
+    let appended = match app.store.append(batch).await {
         Ok(appended) => appended,
         Err(error) => {
-            app.parts.telemetry.publish_failed(count);
+            app.telemetry.publish_failed(count);
             return Err(ids.explain(error.into()));
         }
     };
@@ -43,7 +43,7 @@ pub(crate) async fn append(
         refuse_shorter_repeat(app, caller, ids).await?;
     } else {
         app.counters.of(&caller.tenant).published.add(count);
-        app.parts.telemetry.published(count, begun.elapsed());
+        app.telemetry.published(count, begun.elapsed());
     }
     Ok(appended)
 }
@@ -52,6 +52,6 @@ pub(crate) async fn append(
 async fn refuse_shorter_repeat(app: &App, caller: &Caller, ids: &EventIds) -> Result<(), Failure> {
     let Some(upcoming) = ids.upcoming() else { return Ok(()) };
     let read = ReadAll::of(Filter::of(caller.tenant.clone()).ids([upcoming])).limit(1);
-    let known = app.parts.store.read_all(read).try_next().await?;
+    let known = app.store.read_all(read).try_next().await?;
     if known.is_some() { Err(EventIds::reused()) } else { Ok(()) }
 }

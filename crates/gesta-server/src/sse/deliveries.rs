@@ -75,7 +75,7 @@ impl HandOut {
         }
         self.writer.flush().await?;
         loop {
-            if self.app.parts.stop.is_cancelled() {
+            if self.app.stop.is_cancelled() {
                 self.writer.leave("stopping", "the server stops: come back to another, or later");
                 return Ok(());
             }
@@ -102,7 +102,7 @@ impl HandOut {
     async fn pull(&self) -> Result<Vec<Delivery>, GroupError> {
         let (tenant, group, consumer) = &self.whose;
         let max = self.settings.batch_size as usize;
-        self.app.parts.groups.pull(tenant, group, Pull { consumer: consumer.clone(), max, wait: WAIT }).await
+        self.app.groups.pull(tenant, group, Pull { consumer: consumer.clone(), max, wait: WAIT }).await
     }
 
     async fn hand_over(&mut self, deliveries: Vec<Delivery>) -> Result<(), Closed> {
@@ -141,7 +141,7 @@ impl HandOut {
                 park: false,
             };
             // When it cannot be said the lease will end all the same.
-            let _ = self.app.parts.groups.nack(&self.whose.0, &self.whose.1, nack).await;
+            let _ = self.app.groups.nack(&self.whose.0, &self.whose.1, nack).await;
         }
     }
 
@@ -153,6 +153,6 @@ impl HandOut {
     async fn event_at(&self, position: Position) -> Option<RecordedEvent> {
         let before = Position::new(position.get().checked_sub(1)?);
         let read = ReadAll::of(Filter::of(self.whose.0.clone())).after(before).up_to(position).limit(1);
-        Arc::clone(&self.app.parts.store).read_all(read).try_next().await.ok().flatten()
+        Arc::clone(&self.app.store).read_all(read).try_next().await.ok().flatten()
     }
 }

@@ -27,16 +27,16 @@ pub(crate) async fn log(
             "limit, direction and up_to_position are for pages: a stream has no end",
         ));
     }
-    let head = app.parts.store.head().await?;
+    let head = app.store.head().await?;
     let cursor = last_event_id(headers)?.or(query.after.as_deref());
     let after = match (cursor, query.from.as_deref(), query.after_position) {
-        (Some(cursor), _, _) => app.parts.cursors.open(&caller.tenant, head, cursor)?,
+        (Some(cursor), _, _) => app.cursors.open(&caller.tenant, head, cursor)?,
         (None, Some("head"), None) => head.position,
         (None, _, Some(position)) => Position::new(position).min(head.position),
         (None, _, None) => Position::START,
     };
     let (response, writer) = open(app, &caller.tenant)?;
-    let subscription = Subscription::new(Arc::clone(&app.parts.store), filter).after(after);
+    let subscription = Subscription::new(Arc::clone(&app.store), filter).after(after);
     let behind = Version::EMPTY;
     let follow = Follow { app: app.clone(), caller, incarnation: head.incarnation, behind, writer };
     tokio::spawn(follow.run(subscription));
@@ -61,7 +61,7 @@ impl Follow {
 
     async fn send_all(&mut self, mut subscription: Subscription) -> Result<(), Closed> {
         self.writer.flush().await?;
-        let stop = self.app.parts.stop.clone();
+        let stop = self.app.stop.clone();
         loop {
             let due = self.writer.heartbeat_due();
             let batch = tokio::select! {
@@ -102,6 +102,6 @@ impl Follow {
     }
 
     fn seal(&self, position: Position) -> String {
-        self.app.parts.cursors.seal(&self.caller.tenant, self.incarnation, position)
+        self.app.cursors.seal(&self.caller.tenant, self.incarnation, position)
     }
 }

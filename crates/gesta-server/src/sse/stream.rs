@@ -26,7 +26,7 @@ pub(crate) async fn stream(
     headers: &HeaderMap,
     query: LogQuery,
 ) -> Result<Response, Failure> {
-    let head = app.parts.store.head().await?;
+    let head = app.store.head().await?;
     let place = place(app, &caller, headers, query, head)?;
     let (response, writer) = open(app, &caller.tenant)?;
     let (behind, seen) = match place {
@@ -53,7 +53,7 @@ fn place(
     };
     match text.parse() {
         Ok(version) => Ok(Place::Version(Version::new(version))),
-        Err(_) => Ok(Place::Position(app.parts.cursors.open(&caller.tenant, head, text)?)),
+        Err(_) => Ok(Place::Position(app.cursors.open(&caller.tenant, head, text)?)),
     }
 }
 
@@ -62,7 +62,7 @@ async fn run(mut follow: Follow, stream: StreamId, seen: Position, head: Positio
     if catch_up(&mut follow, &stream, seen, head).await.is_ok() {
         let mut filter = Filter::of(follow.caller.tenant.clone()).streams([stream.as_str()]);
         filter.system = stream.is_system();
-        let store = Arc::clone(&follow.app.parts.store);
+        let store = Arc::clone(&follow.app.store);
         follow.run(Subscription::new(store, filter).after(head)).await;
     }
 }
@@ -75,7 +75,7 @@ async fn catch_up(
 ) -> Result<(), Closed> {
     follow.writer.flush().await?;
     let read = ReadStream::of(follow.caller.tenant.clone(), stream.clone()).after(follow.behind);
-    let mut events = follow.app.parts.store.read_stream(read);
+    let mut events = follow.app.store.read_stream(read);
     loop {
         match events.try_next().await {
             Ok(Some(event)) if event.position > head => return Ok(()),

@@ -73,19 +73,6 @@ async fn a_folder_that_cannot_be_used_is_refused_with_a_remedy() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_refused_before_the_folder_is_touched() {
-    let taken = listener().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let data = folder.path().join("data");
-    let mut config = Config::default();
-    config.port = taken.local_addr().expect("bound").port();
-    config.data = data.clone();
-    let refused = start(config).await.err().expect("refused");
-    assert!(refused.to_string().contains("another program listens on"), "{refused}");
-    assert!(!data.exists());
-}
-
-#[tokio::test]
 async fn the_network_is_refused_before_the_folder_is_touched() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = Config::default();

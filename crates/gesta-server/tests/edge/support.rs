@@ -90,7 +90,7 @@ async fn bug() -> &'static str {
     panic!("a bug on purpose")
 }
 
-pub(crate) fn guarded() -> Guarded<Shared> {
+fn guarded() -> Guarded<Shared> {
     Guarded::new(utoipa::openapi::OpenApi::default())
         .routes(Access::Open, routes!(open))
         .routes(Access::Needs(Permission::StreamRead), routes!(whoami))

@@ -107,7 +107,7 @@ async fn they_ask_for_the_permission_they_declare() {
     config.keys_file = Some(file);
     let server = Server::of(embedded(config)).await;
     server.get("/api/v1/greetings/Ada").await.refused(401, "unauthenticated");
-    let reader = server.header("authorization", &format!("Bearer {}", reads.key));
+    let reader = server.key(&reads.key);
     reader.get("/api/v1/greetings/Ada").await.ok();
     reader.post("/api/v1/greetings", json!({"name": "Ada"})).await.refused(403, "forbidden");
     let declared = embedded(Config::default()).declared();

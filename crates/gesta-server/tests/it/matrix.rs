@@ -62,7 +62,7 @@ impl Matrix {
         let mut config = Config::default();
         (config.keys_file, config.request_log) = (Some(path), false);
         let service = application(config).await;
-        let (alpha, beta) = (bearer(&service, &made[0]), bearer(&service, &made[1]));
+        let (alpha, beta) = (service.key(&made[0]), service.key(&made[1]));
         (Self { folder, service, checks: 0, leaks: Vec::new() }, alpha, beta)
     }
 
@@ -106,10 +106,6 @@ async fn application(config: Config) -> Server {
     let reached = processors.wait_for(NAME, Position::new(1), Duration::from_secs(60)).await;
     assert!(matches!(reached, Err(WaitError::Stopped { .. })), "{reached:?}");
     server
-}
-
-fn bearer(service: &Server, key: &str) -> Server {
-    service.header("authorization", &format!("Bearer {key}"))
 }
 
 async fn fill(alpha: &Server) -> Known {
@@ -214,13 +210,13 @@ async fn credentials(matrix: &mut Matrix, route: &Declared, known: &Known) {
         return;
     };
     matrix.check(status == 401, || format!("{name} without a key: {status}"));
-    let (status, _) = ask(&bearer(&service, "gk_wrong_key"), route, known, "").await;
+    let (status, _) = ask(&service.key("gk_wrong_key"), route, known, "").await;
     matrix.check(status == 401, || format!("{name} with a wrong key: {status}"));
     let (only, all_but) = matrix.keys_of(permission);
-    let (status, text) = ask(&bearer(&service, &all_but), route, known, "").await;
+    let (status, text) = ask(&service.key(&all_but), route, known, "").await;
     matrix
         .check(status == 403 && !text.contains(NEEDLE), || format!("{name} without {permission}: {status}"));
-    let (status, text) = ask(&bearer(&service, &only), route, known, "").await;
+    let (status, text) = ask(&service.key(&only), route, known, "").await;
     matrix.check(![401, 403].contains(&status) && status < 500, || {
         format!("{name} with {permission}: {status} {text}")
     });

@@ -257,7 +257,7 @@ async fn dead_letters_are_shown_without_their_events_unless_streams_may_be_read(
     let mut config = Config::default();
     config.keys_file = Some(file);
     let app = Application::with(config).await;
-    let with = |key: &str| app.server.header("authorization", &format!("Bearer {key}"));
+    let with = |key: &str| app.server.key(key);
     let (plain, joined) =
         ("/api/v1/processors/seen/dead-letters", "/api/v1/processors/seen/dead-letters?events=true");
     assert_eq!(with(&letters).get(plain).await.ok(), json!({"dead_letters": []}));
@@ -339,7 +339,7 @@ async fn each_tenant_sees_its_own_and_who_may_act_on_all_sees_the_rest() {
     let mut config = Config::default();
     config.keys_file = Some(file);
     let app = Application::with(config).await;
-    let with = |key: &str| app.server.header("authorization", &format!("Bearer {key}"));
+    let with = |key: &str| app.server.key(key);
     let names = |listed: Value| -> Vec<String> {
         let all = listed["processors"].as_array().unwrap().clone();
         all.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()

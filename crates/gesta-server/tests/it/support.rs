@@ -74,6 +74,11 @@ impl Server {
         Self { router: self.router.clone(), headers, database: self.database.clone() }
     }
 
+    /// The same service, shown this key.
+    pub(crate) fn key(&self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
     /// The same service as this tenant.
     pub(crate) fn tenant(&self, name: &str) -> Self {
         self.header("gesta-tenant", name)
