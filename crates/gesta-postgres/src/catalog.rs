@@ -5,8 +5,8 @@ use gesta_core::{ListStreams, ReadError, StreamCatalog, StreamInfo, Version};
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
-    read,
-    store::{PostgresStore, bound, position},
+    PostgresStore, read,
+    shared::{bound, position},
 };
 
 /// Streams looked at by one statement.

@@ -14,7 +14,7 @@ use crate::{
     flight::{self, Sent},
     read::Values,
     read_model::ReadModels,
-    store::{bound, position},
+    shared::{bound, position},
 };
 use write::{Write, epoch, too_large, unavailable};
 

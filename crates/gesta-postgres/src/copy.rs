@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     PostgresStore, append,
     error::{Sort, judge, nothing_stored},
-    store::{bound, position},
+    shared::{bound, position},
 };
 
 const APPEND: &str = "SELECT gesta.append_recorded($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";

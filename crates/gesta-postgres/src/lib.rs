@@ -83,6 +83,7 @@ mod planted;
 mod probe;
 mod read;
 mod read_model;
+mod shared;
 mod snapshots;
 mod store;
 mod wakeup;

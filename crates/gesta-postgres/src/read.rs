@@ -17,7 +17,7 @@ mod window;
 
 use crate::{
     error::{Sort, judge, unreadable},
-    store::{Shared, bound, position},
+    shared::{Shared, bound, position},
 };
 use filter::Where;
 use window::Window;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gesta_core::{Snapshot, SnapshotError, SnapshotStore, StreamId, Tenant, Version};
 use tokio_postgres::types::Type;
 
-use crate::{PostgresStore, database::Database, store::bound};
+use crate::{PostgresStore, database::Database, shared::bound};
 
 /// The snapshots of a log.
 struct Snapshots(Database);

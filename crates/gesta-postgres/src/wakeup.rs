@@ -13,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Client};
 use crate::{
     probe::SETTINGS,
     read,
-    store::{Shared, position},
+    shared::{Shared, position},
 };
 
 /// How long to wait before listening again.

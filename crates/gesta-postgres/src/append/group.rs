@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     planted::{Bug, armed},
-    store::bound,
+    shared::bound,
 };
 
 /// Positions from here on are places within the group, until the database has said where the group begins.

@@ -89,7 +89,7 @@ impl Streams {
     /// What the database is to check.
     pub(super) fn stands(&self) -> Vec<Option<i64>> {
         let told = |stand: &Stand| match stand {
-            Stand::At(version) => Some(crate::store::bound(*version)),
+            Stand::At(version) => Some(crate::shared::bound(*version)),
             Stand::Begun => Some(-1),
             Stand::Anywhere => None,
         };

@@ -21,7 +21,7 @@ use crate::{
     planted::{Bug, NO_LOCK, armed},
     probe::probe,
     read::{self, COLUMNS},
-    store::{Shared, position},
+    shared::{Shared, position},
 };
 
 /// First and longest wait before a connection is tried again.

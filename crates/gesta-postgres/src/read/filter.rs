@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{COLUMNS, page};
 use crate::{
     append::correlation,
-    store::{Shared, bound},
+    shared::{Shared, bound},
 };
 
 /// The conditions of a filter with their values, from `$4` on; what they say holds of every event that passes, and what they

@@ -14,7 +14,7 @@ use crate::{
     checkpoints::write::{Write, epoch, too_large},
     database::Database,
     flight::{self, Sent},
-    store::{bound, position},
+    shared::{bound, position},
 };
 
 /// How long to wait before a transaction that was taken back is tried again: up to so long, by chance.
