@@ -194,6 +194,45 @@ async fn the_same_key_with_another_id_makes_no_second_order() {
     assert_eq!(app.store.head().await.unwrap().position.get(), 2);
 }
 
+#[tokio::test]
+async fn a_key_counts_for_each_command_to_each_order() {
+    let app = Running::start().await;
+    let (one, other) = (app.place(1, 7).await, app.place(2, 7).await);
+    let key = [("idempotency-key", "evening-1")];
+    let ask = |path: String, body: Value| {
+        let app = &app;
+        async move { app.send(Method::POST, &path, &key, Some(body)).await }
+    };
+    let first = ask(format!("{one}/confirm"), json!({})).await;
+    for (path, body, version) in
+        [(format!("{other}/confirm"), json!({}), 2), (format!("{one}/ship"), parcel(), 3)]
+    {
+        let answer = ask(path, body).await;
+        assert_eq!((answer.status, &answer.body["version"]), (200, &json!(version)), "{answer:?}");
+    }
+    let again = ask(format!("{one}/confirm"), json!({})).await;
+    assert_eq!((again.status, &again.body), (200, &first.body), "the first result");
+    assert_eq!(app.store.head().await.unwrap().position.get(), 5);
+}
+
+/// Retries cross releases: what follows from a key is an interface.
+#[tokio::test]
+async fn what_follows_from_a_key_never_changes() {
+    let app = Running::start().await;
+    let key = [("idempotency-key", "checkout-1")];
+    let order = json!({"customer_id": id(7), "items": [{"product_id": id(1), "quantity": 1}]});
+    let placed = app.send(Method::POST, "/api/v1/orders", &key, Some(order)).await;
+    assert_eq!(placed.body["order_id"], "805f7a16-cb21-5e00-900d-e5f01b20e7b2");
+    let path = "/api/v1/orders/805f7a16-cb21-5e00-900d-e5f01b20e7b2";
+    app.send(Method::POST, &format!("{path}/confirm"), &key, None).await;
+    let events = app.get(&format!("{path}/events")).await.body;
+    let told =
+        [0, 1].map(|at| [&events["items"][at]["causation_id"], &events["items"][at]["metadata"]["request"]]);
+    let created = ["830fdfe0-19bf-5999-990f-1b10af6adae9", "60aa5846-99cb-573f-8e22-801e5db7b2a7"];
+    let confirmed = ["5d261164-97af-55e6-80d6-44d6ac95f97f", "fcbc04bb-ccd2-5906-bab2-88232129fce8"];
+    assert_eq!(told, [created, confirmed]);
+}
+
 /// OR-50: user, causation, correlation and trace survive.
 #[tokio::test]
 async fn an_event_keeps_who_asked_and_why() {
