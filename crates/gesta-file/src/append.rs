@@ -13,6 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::log::frame::{self, FRAME};
 
+/// At most so many bytes wait for the writer.
+const MOST_BYTES: usize = 64 << 20;
+
 /// Something on its way to the writer.
 pub(crate) struct Request {
     /// What to decide on.
@@ -136,13 +139,12 @@ fn as_start(at: usize) -> u32 {
 pub(crate) struct Queue {
     sender: RwLock<Option<mpsc::Sender<Request>>>,
     bytes: AtomicUsize,
-    most_bytes: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(appends: usize, most_bytes: usize) -> (Self, mpsc::Receiver<Request>) {
+    pub(crate) fn new(appends: usize) -> (Self, mpsc::Receiver<Request>) {
         let (sender, receiver) = mpsc::channel(appends);
-        (Self { sender: RwLock::new(Some(sender)), bytes: AtomicUsize::new(0), most_bytes }, receiver)
+        (Self { sender: RwLock::new(Some(sender)), bytes: AtomicUsize::new(0) }, receiver)
     }
 
     /// Appends a batch: refuses what is malformed or too much before the writer sees it, then waits for its answer.
@@ -172,7 +174,7 @@ impl Queue {
             AppendError::Busy { reason: "too many appends are waiting".into() }
         };
         // One batch alone is always let in, however large.
-        if waiting > 0 && self.most_bytes < waiting + bytes {
+        if waiting > 0 && MOST_BYTES < waiting + bytes {
             return Err(full());
         }
         sender.try_send(request).map_err(|refused| match refused {

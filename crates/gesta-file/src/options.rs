@@ -19,10 +19,7 @@ pub struct Options {
     pub(crate) first_segment_bytes: u64,
     pub(crate) largest_segment_bytes: u64,
     pub(crate) queue_appends: usize,
-    pub(crate) queue_bytes: usize,
-    pub(crate) group_bytes: usize,
     pub(crate) tail_events: usize,
-    pub(crate) recent_bytes: usize,
     pub(crate) patience: Duration,
     pub(crate) sync: bool,
     pub(crate) told: Vec<Told>,
@@ -46,15 +43,10 @@ impl Options {
         self
     }
 
-    /// At most so many appends wait for the writer, 8,192 by default; beyond that an append is refused as busy.
+    /// At most so many appends wait for the writer, 8,192 by default, and 64 MiB of them; beyond that an append is refused
+    /// as busy.
     pub fn queue(mut self, appends: usize) -> Self {
         self.queue_appends = appends.max(1);
-        self
-    }
-
-    /// At most so many bytes of appends wait for the writer, 64 MiB by default.
-    pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.queue_bytes = bytes;
         self
     }
 
@@ -93,10 +85,7 @@ impl Default for Options {
             first_segment_bytes: 1 << 20,
             largest_segment_bytes: 256 << 20,
             queue_appends: 8_192,
-            queue_bytes: 64 << 20,
-            group_bytes: 4 << 20,
             tail_events: 1 << 18,
-            recent_bytes: 8 << 20,
             patience: Duration::from_secs(1),
             sync: true,
             told: Vec::new(),

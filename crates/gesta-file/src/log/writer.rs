@@ -44,6 +44,8 @@ use view::View;
 const BUSY: usize = 4;
 /// So long a busy writer lets batches gather, counted from the last group's sync.
 const GATHER: Duration = Duration::from_micros(300);
+/// A group this large takes no more batches.
+const GROUP_BYTES: usize = 4 << 20;
 /// A group larger than this gives its room back.
 const KEPT_ROOM: usize = 1 << 20;
 
@@ -59,7 +61,6 @@ pub(crate) struct Writer {
     group: Pending,
     clock: Arc<dyn Clock>,
     patience: Duration,
-    group_bytes: usize,
     segment_bytes: (u64, u64),
     sync: bool,
     /// Until when the next group gathers.
@@ -128,7 +129,6 @@ impl Writer {
             group: Pending::default(),
             clock: options.clock.clone(),
             patience: options.patience,
-            group_bytes: options.group_bytes,
             segment_bytes: (options.first_segment_bytes, options.largest_segment_bytes),
             sync: options.sync,
             gather_until: None,
@@ -179,7 +179,7 @@ impl Writer {
         self.order(first);
         let mut held = None;
         while !alone
-            && self.group.bytes.len() < self.group_bytes
+            && self.group.bytes.len() < GROUP_BYTES
             && let Some(request) = self.receive_waiting()
         {
             if request.is_copy() || room < self.group.bytes.len() + request.encoded.frames.len() {

@@ -59,11 +59,14 @@ pub(super) fn open(dir: &Path, options: &Options) -> Result<FileStore, OpenError
     let class = if buffered { DurabilityClass::Buffered } else { DurabilityClass::Synced };
     let from = if lag(&index, head) <= options.tail_events as u64 { index.watermark() } else { head };
     let tail = Tail::new(from, options.tail_events, newest);
-    let log = Arc::new(Log::new(chain, Recent::new(options.recent_bytes), tail, index, head, class));
+    let log = Arc::new(Log::new(chain, Recent::new(RECENT_BYTES), tail, index, head, class));
     let filled = if from == head { build(&log, head, options) } else { follow::fill_tail(&log, head) };
     filled.map_err(|error| OpenError::Part { part: "the index", reason: error.to_string() })?;
     start(folder, log, state, open, options)
 }
+
+/// So many bytes of the groups written last are kept in memory.
+const RECENT_BYTES: usize = 8 << 20;
 
 /// So many events are indexed between two tellings of how far it is.
 const TELL: u64 = 1 << 16;
@@ -182,7 +185,7 @@ fn start(
     open: Option<Open>,
     options: &Options,
 ) -> Result<FileStore, OpenError> {
-    let (queue, requests) = Queue::new(options.queue_appends, options.queue_bytes);
+    let (queue, requests) = Queue::new(options.queue_appends);
     let queue = Arc::new(queue);
     let preparer = Arc::new(Preparer::new(log.chain.dir.clone(), log.chain.incarnation));
     let recorded = last_recorded(&log)?;

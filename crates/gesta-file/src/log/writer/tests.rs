@@ -34,7 +34,7 @@ impl Alone {
         log.chain.push(segment.clone());
         fs::write(&segment.path, vec![0; 1 << 20]).expect("writes");
         let file = open(&segment.path);
-        let (queue, requests) = Queue::new(100, 1 << 20);
+        let (queue, requests) = Queue::new(100);
         let queue = Arc::new(queue);
         let preparer = Arc::new(Preparer::new(folder, life));
         let open = Some(Open { file, segment, size: 1 << 20, asked: true });
