@@ -210,3 +210,28 @@ pub(crate) fn event(
 
 /// The namespace of the ids of decisions about groups; fixed for ever.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6765_7374_612e_5072_8f75_7000_0000_0001);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARKED_BY_0_1: &str = r#"{
+        "stream": "a-1", "version": 1, "position": 1, "event_id": "67e55044-10b1-426f-9247-bb680e5fe0c8",
+        "event_type": "x", "reason": "never", "attempts": 4, "deliveries": 4,
+        "first_failed_at": "2026-01-31T08:30:00Z", "last_failed_at": "2026-01-31T08:30:00Z"
+    }"#;
+
+    #[test]
+    fn only_a_later_owner_overrules_and_nobody_what_an_earlier_release_left() {
+        let known: Known =
+            serde_json::from_str(r#"{"generation":1,"folded":3}"#).expect("of an earlier release");
+        let bare: ParkedEvent = serde_json::from_str(PARKED_BY_0_1).expect("of an earlier release");
+        let by = |epoch| ParkedEvent { epoch: Some(Epoch(epoch)), ..bare.clone() };
+        let next = Version::new(4);
+        assert!(!known.overrules(next, &bare) && !known.overrules(next, &by(1)));
+        let known = Known { epoch: Epoch(7), ..known };
+        assert!(!known.overrules(next, &bare) && !known.overrules(next, &by(7)));
+        assert!(known.overrules(next, &by(6)));
+        assert!(!known.overrules(Version::new(3), &by(6)), "it was known when the checkpoint was saved");
+    }
+}
