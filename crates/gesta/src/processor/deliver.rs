@@ -7,16 +7,13 @@ use gesta_core::{Checkpoint, Epoch, HandlerError, Position, RecordedEvent, Saved
 
 use super::{
     OnFailure, ProcessorState, backoff,
-    run::Loop,
+    run::{Done, Loop},
     tally::{Standing, Tally},
 };
-use crate::planted;
+use crate::{lease::Lost, planted};
 
-/// What became of some events.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Delivered {
-    /// All are handled or left out.
-    Handled,
+/// Why some events are neither handled nor left out.
+pub(super) enum Undone {
     /// They cannot be handled, because of one of them.
     Failed(Failure),
     /// No event can be handled, so none may be left out.
@@ -27,6 +24,17 @@ pub(super) enum Delivered {
     Unclear(String),
     /// The loop is to stop; nothing of them counts as handled.
     Stopping,
+}
+
+impl Undone {
+    /// What follows for the claim.
+    pub(super) fn ends(self) -> Result<Done, Lost> {
+        match self {
+            Self::Failed(Failure { reason, .. }) | Self::Unusable(reason) => Ok(Done::Failed(reason)),
+            Self::TakenOver(reason) | Self::Unclear(reason) => Err(Lost::Given(reason)),
+            Self::Stopping => Ok(Done::Told),
+        }
+    }
 }
 
 /// Why events cannot be handled.
@@ -73,21 +81,22 @@ impl Loop {
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
-    ) -> Delivered {
+    ) -> Result<(), Undone> {
         let free = self.free(events, standing);
         if free.is_empty() {
-            return Delivered::Handled;
+            return Ok(());
         }
         // One that is to be given up is not tried before in the company of others: that might do it after all.
         if free.len() > 1 && self.strikes.hit(&free, self.options().attempts) {
             return self.one_by_one(epoch, &free, position, standing).await;
         }
-        let delivered = self.give(epoch, &free, position, standing).await;
-        let Delivered::Failed(failure) = delivered else { return delivered };
-        if free.len() > 1 && (failure.permanent || self.skips()) {
-            return self.one_by_one(epoch, &free, position, standing).await;
+        match self.give(epoch, &free, position, standing).await {
+            Err(Undone::Failed(failure)) if free.len() > 1 && (failure.permanent || self.skips()) => {
+                self.one_by_one(epoch, &free, position, standing).await
+            }
+            Err(Undone::Failed(failure)) => self.leave_out(&free, failure, standing).await,
+            done => done,
         }
-        self.leave_out(&free, failure, standing).await
     }
 
     /// Gives events one by one, so that the checkpoint comes to stand right before the one that fails.
@@ -97,23 +106,20 @@ impl Loop {
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
-    ) -> Delivered {
+    ) -> Result<(), Undone> {
         for (at, event) in events.iter().enumerate() {
             let reached = if at + 1 == events.len() { position } else { event.position };
             let one = slice::from_ref(event);
             // One before it may have been left out just now.
             if !self.free(one, standing).is_empty() {
-                let delivered = match self.give(epoch, one, reached, standing).await {
-                    Delivered::Failed(failure) => self.leave_out(one, failure, standing).await,
-                    delivered => delivered,
-                };
-                if delivered != Delivered::Handled {
-                    return delivered;
+                match self.give(epoch, one, reached, standing).await {
+                    Err(Undone::Failed(failure)) => self.leave_out(one, failure, standing).await?,
+                    done => done?,
                 }
             }
             standing.handled = reached;
         }
-        Delivered::Handled
+        Ok(())
     }
 
     /// The events that do not wait behind a dead letter.
@@ -134,16 +140,21 @@ impl Loop {
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
-    ) -> Delivered {
+    ) -> Result<(), Undone> {
         if let Some(failure) = self.struck_out(events) {
-            return Delivered::Failed(failure);
+            return Err(Undone::Failed(failure));
         }
         let tally = standing.tally.with(events, self.now());
         self.attempt(epoch, Work { events, position, tally, once: false }, standing).await
     }
 
     /// Calls the handler until it succeeds or there is no point in going on.
-    pub(super) async fn attempt(&self, epoch: Epoch, work: Work<'_>, standing: &mut Standing) -> Delivered {
+    pub(super) async fn attempt(
+        &self,
+        epoch: Epoch,
+        work: Work<'_>,
+        standing: &mut Standing,
+    ) -> Result<(), Undone> {
         let Work { events, position, tally, once } = work;
         let checkpoint = Checkpoint { position, state: tally.to_bytes() };
         let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
@@ -151,14 +162,14 @@ impl Loop {
         let (mut attempts, mut first_at) = (0, None);
         loop {
             let error = match self.call(events, &turn).await {
-                None => return Delivered::Stopping,
+                None => return Err(Undone::Stopping),
                 Some(Ok(saved)) => {
                     self.is_handled(events, position, saved, standing);
                     standing.tally = tally;
-                    return Delivered::Handled;
+                    return Ok(());
                 }
-                Some(Err(HandlerError::TakenOver(reason))) => return Delivered::TakenOver(reason),
-                Some(Err(HandlerError::Transient(reason))) if once => return Delivered::Unclear(reason),
+                Some(Err(HandlerError::TakenOver(reason))) => return Err(Undone::TakenOver(reason)),
+                Some(Err(HandlerError::Transient(reason))) if once => return Err(Undone::Unclear(reason)),
                 Some(Err(error)) => error,
             };
             let reason = error.to_string();
@@ -167,11 +178,11 @@ impl Loop {
             let last_at = self.now();
             let first_at = *first_at.get_or_insert(last_at);
             let failure = |reason, permanent| {
-                Delivered::Failed(Failure { reason, attempts, first_at, last_at, permanent })
+                Err(Undone::Failed(Failure { reason, attempts, first_at, last_at, permanent }))
             };
             match error {
                 HandlerError::Transient(_) => {}
-                HandlerError::Unusable(reason) => return Delivered::Unusable(reason),
+                HandlerError::Unusable(reason) => return Err(Undone::Unusable(reason)),
                 _ => return failure(reason, true),
             }
             if self.options().attempts.is_some_and(|most| attempts >= most) {
@@ -182,7 +193,7 @@ impl Loop {
                 status.state = ProcessorState::Retrying { attempt: attempts, reason: reason.clone(), delay };
             });
             if self.stops_within(delay).await {
-                return Delivered::Stopping;
+                return Err(Undone::Stopping);
             }
         }
     }
@@ -229,15 +240,15 @@ impl Loop {
         events: &[RecordedEvent],
         failure: Failure,
         standing: &mut Standing,
-    ) -> Delivered {
+    ) -> Result<(), Undone> {
         match events {
             [event] if self.skips() && failure.permanent => self.park(event, failure, standing).await,
             [event] if self.skips() => {
                 let reason = failure.reason.clone();
                 self.strikes.add(event.id, failure);
-                Delivered::Unclear(reason)
+                Err(Undone::Unclear(reason))
             }
-            _ => Delivered::Failed(failure.for_good()),
+            _ => Err(Undone::Failed(failure.for_good())),
         }
     }
 }

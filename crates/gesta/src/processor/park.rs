@@ -5,7 +5,7 @@ use gesta_core::{Epoch, ReadError, ReadStream, RecordedEvent, Version};
 
 use super::{
     backoff,
-    deliver::{Delivered, Failure, Work},
+    deliver::{Failure, Undone, Work},
     handle::Wish,
     letters::{Decision, Letters, ParkedEvent, Place, cut},
     run::{Done, Loop},
@@ -24,8 +24,6 @@ enum Released {
     Some,
     /// Nothing waits any more, or again behind another letter.
     All,
-    /// It cannot go on now.
-    Not(Delivered),
 }
 
 impl Loop {
@@ -35,19 +33,19 @@ impl Loop {
         event: &RecordedEvent,
         failure: Failure,
         standing: &mut Standing,
-    ) -> Delivered {
+    ) -> Result<(), Undone> {
         let Some(letter_box) = self.letter_box() else {
             let name = self.handler().name();
-            return Delivered::Unusable(format!(
+            return Err(Undone::Unusable(format!(
                 "the handler's name {name:?} cannot be part of a stream's, so it can leave nothing out: {}",
                 failure.reason
-            ));
+            )));
         };
         if standing.letters.len() >= MOST {
-            return Delivered::Unusable(format!(
+            return Err(Undone::Unusable(format!(
                 "{MOST} streams are held behind dead letters: mend the cause, then replay or discard them; the last one: {}",
                 failure.reason
-            ));
+            )));
         }
         let parked = parked(event, failure, &standing.letters);
         for delay in backoff::delays(self.options()) {
@@ -56,12 +54,12 @@ impl Loop {
                 Err(error) => self.failed(&format!("a dead letter was not recorded: {error}")),
             }
             if self.stops_within(delay).await {
-                return Delivered::Stopping;
+                return Err(Undone::Stopping);
             }
         }
         // No checkpoint passes the event that does not know of the letter.
         if !self.catch_up(standing).await {
-            return Delivered::Stopping;
+            return Err(Undone::Stopping);
         }
         let (processor, reason) = (self.handler().name(), &parked.reason);
         tracing::error!(processor, position = %event.position, reason, "event left out as a dead letter");
@@ -69,7 +67,7 @@ impl Loop {
             status.skipped += 1;
             status.dead_letters = standing.letters.len() as u64;
         });
-        Delivered::Handled
+        Ok(())
     }
 
     /// Reads which dead letters are open, and what was decided since; patient with a log that cannot be read. `false` when
@@ -116,19 +114,13 @@ impl Loop {
             let first = if decision.discard { first.next() } else { first };
             let epoch = lease.epoch;
             match lease.during(self.release(epoch, (&place, first), decision, standing)).await? {
-                Released::Some => {}
-                Released::All => {
+                Ok(Released::Some) => {}
+                Ok(Released::All) => {
                     standing.letters.carry_out(&place, decision);
                     standing.letters.note(&mut standing.tally);
                     standing.tally.releasing = None;
                 }
-                Released::Not(Delivered::TakenOver(reason) | Delivered::Unclear(reason)) => {
-                    return Err(Lost::Given(reason));
-                }
-                Released::Not(Delivered::Failed(Failure { reason, .. }) | Delivered::Unusable(reason)) => {
-                    return Ok(Some(Done::Failed(reason)));
-                }
-                Released::Not(_) => return Ok(Some(Done::Told)),
+                Err(undone) => return undone.ends().map(Some),
             }
             if !self.save(lease, standing).await? {
                 return Ok(Some(Done::Told));
@@ -145,7 +137,7 @@ impl Loop {
         (place, first): (&Place, Version),
         decision: Decision,
         standing: &mut Standing,
-    ) -> Released {
+    ) -> Result<Released, Undone> {
         let begun = standing.tally.releasing.as_ref().filter(|begun| begun.decision == decision.at);
         let next = begun.map_or(first, |begun| begun.next);
         let events = match self.held(place, next, standing).await {
@@ -154,11 +146,11 @@ impl Loop {
                 self.failed(&error.to_string());
                 let stops =
                     self.stops_within(self.options().longest_delay.min(crate::subscription::POLL)).await;
-                return if stops { Released::Not(Delivered::Stopping) } else { Released::Some };
+                return if stops { Err(Undone::Stopping) } else { Ok(Released::Some) };
             }
         };
         if events.is_empty() {
-            return Released::All;
+            return Ok(Released::All);
         }
         let filter = self.store().understood(self.filter().clone());
         for event in &events {
@@ -172,7 +164,7 @@ impl Loop {
             let one = std::slice::from_ref(event);
             let tally = Tally { releasing, ..standing.tally.with(one, self.now()) };
             let delivered = match self.struck_out(one) {
-                Some(failure) => Delivered::Failed(failure),
+                Some(failure) => Err(Undone::Failed(failure)),
                 // The position stays while a stream is released, so a commit whose answer was lost would be made again: a
                 // new claim shuts it out, and reads how far it came.
                 None => {
@@ -180,21 +172,19 @@ impl Loop {
                     self.attempt(epoch, work, standing).await
                 }
             };
-            let failure = match delivered {
-                Delivered::Handled => continue,
-                Delivered::Failed(failure) => failure,
-                Delivered::Unclear(reason) => {
-                    self.strikes.add(event.id, Failure::for_now(reason.clone(), self.now()));
-                    return Released::Not(Delivered::Unclear(reason));
+            match delivered {
+                Err(Undone::Failed(failure)) => {
+                    self.leave_out(one, failure, standing).await?;
+                    return Ok(Released::All);
                 }
-                delivered => return Released::Not(delivered),
-            };
-            return match self.leave_out(one, failure, standing).await {
-                Delivered::Handled => Released::All,
-                delivered => Released::Not(delivered),
-            };
+                Err(Undone::Unclear(reason)) => {
+                    self.strikes.add(event.id, Failure::for_now(reason.clone(), self.now()));
+                    return Err(Undone::Unclear(reason));
+                }
+                done => done?,
+            }
         }
-        Released::Some
+        Ok(Released::Some)
     }
 
     /// The next events of a held stream that are not behind what was handled.

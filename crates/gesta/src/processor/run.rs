@@ -9,7 +9,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Processor, ProcessorOptions, ProcessorState, ProcessorStatus, backoff,
-    deliver::{Delivered, Failure},
+    deliver::Undone,
     handle::Wish,
     letters::{LetterBox, Letters},
     strikes::Strikes,
@@ -153,24 +153,16 @@ impl Loop {
             let Some(Batch { events, position }) = next else { break };
             if !events.is_empty() {
                 let epoch = lease.epoch;
-                match lease.during(self.deliver(epoch, &events, position, &mut standing)).await? {
-                    Delivered::Handled => {}
-                    Delivered::Stopping => return Ok(Done::Told),
-                    Delivered::Failed(Failure { reason, .. }) | Delivered::Unusable(reason) => {
+                let delivered = self.deliver(epoch, &events, position, &mut standing);
+                if let Err(undone) = lease.during(delivered).await? {
+                    if !matches!(undone, Undone::Stopping | Undone::TakenOver(_)) {
                         // What came before the one that failed is handled.
                         if standing.handled > standing.saved {
                             self.save(lease, &mut standing).await?;
                         }
                         self.report_progress(&standing, None).await;
-                        return Ok(Done::Failed(reason));
                     }
-                    Delivered::TakenOver(reason) => return Err(Lost::Given(reason)),
-                    Delivered::Unclear(reason) => {
-                        if standing.handled > standing.saved {
-                            self.save(lease, &mut standing).await?;
-                        }
-                        return Err(Lost::Given(reason));
-                    }
+                    return undone.ends();
                 }
             }
             standing.handled = position;
