@@ -27,13 +27,14 @@ pub(super) fn cargo_tests(counts: &mut Counts) -> Outcome {
     command.envs(servers::variables());
     let mut child = command.spawn().map_err(|cause| format!("cargo test does not start: {cause}"))?;
     let output = child.stdout.take().ok_or("cargo test has no output")?;
-    let mut binaries = 0;
+    let (mut binaries, before) = (0, *counts);
     for line in BufReader::new(output).lines().map_while(Result::ok) {
         println!("{line}");
         binaries += u64::from(add(counts, &line));
     }
     let status = child.wait().map_err(|cause| format!("cargo test: {cause}"))?;
-    println!("gate: {} tests passed and {} failed in {binaries} binaries", counts.passed, counts.failed);
+    let (passed, failed) = (counts.passed - before.passed, counts.failed - before.failed);
+    println!("gate: {passed} tests passed and {failed} failed in {binaries} binaries");
     if status.success() { Ok(()) } else { Err(format!("cargo test failed ({status})")) }
 }
 
