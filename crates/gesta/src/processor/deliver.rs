@@ -3,7 +3,7 @@
 use std::{borrow::Cow, panic::AssertUnwindSafe, slice};
 
 use futures_util::FutureExt;
-use gesta_core::{Checkpoint, Epoch, HandlerError, Position, RecordedEvent, Saved, Timestamp, Turn};
+use gesta_core::{Checkpoint, HandlerError, Position, RecordedEvent, Saved, Timestamp, Turn};
 
 use super::{
     OnFailure, ProcessorState, backoff,
@@ -77,7 +77,6 @@ impl Loop {
     /// Gives a batch that reaches up to `position` to the handler, as often as needed.
     pub(super) async fn deliver(
         &self,
-        epoch: Epoch,
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
@@ -88,11 +87,11 @@ impl Loop {
         }
         // One that is to be given up is not tried before in the company of others: that might do it after all.
         if free.len() > 1 && self.strikes.hit(&free, self.options().attempts) {
-            return self.one_by_one(epoch, &free, position, standing).await;
+            return self.one_by_one(&free, position, standing).await;
         }
-        match self.give(epoch, &free, position, standing).await {
+        match self.give(&free, position, standing).await {
             Err(Undone::Failed(failure)) if free.len() > 1 && (failure.permanent || self.skips()) => {
-                self.one_by_one(epoch, &free, position, standing).await
+                self.one_by_one(&free, position, standing).await
             }
             Err(Undone::Failed(failure)) => self.leave_out(&free, failure, standing).await,
             done => done,
@@ -102,7 +101,6 @@ impl Loop {
     /// Gives events one by one, so that the checkpoint comes to stand right before the one that fails.
     async fn one_by_one(
         &self,
-        epoch: Epoch,
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
@@ -112,7 +110,7 @@ impl Loop {
             let one = slice::from_ref(event);
             // One before it may have been left out just now.
             if !self.free(one, standing).is_empty() {
-                match self.give(epoch, one, reached, standing).await {
+                match self.give(one, reached, standing).await {
                     Err(Undone::Failed(failure)) => self.leave_out(one, failure, standing).await?,
                     done => done?,
                 }
@@ -136,7 +134,6 @@ impl Loop {
 
     async fn give(
         &self,
-        epoch: Epoch,
         events: &[RecordedEvent],
         position: Position,
         standing: &mut Standing,
@@ -145,19 +142,14 @@ impl Loop {
             return Err(Undone::Failed(failure));
         }
         let tally = standing.tally.with(events, self.now());
-        self.attempt(epoch, Work { events, position, tally, once: false }, standing).await
+        self.attempt(Work { events, position, tally, once: false }, standing).await
     }
 
     /// Calls the handler until it succeeds or there is no point in going on.
-    pub(super) async fn attempt(
-        &self,
-        epoch: Epoch,
-        work: Work<'_>,
-        standing: &mut Standing,
-    ) -> Result<(), Undone> {
+    pub(super) async fn attempt(&self, work: Work<'_>, standing: &mut Standing) -> Result<(), Undone> {
         let Work { events, position, tally, once } = work;
         let checkpoint = Checkpoint { position, state: tally.to_bytes() };
-        let turn = Turn { key: self.key().clone(), epoch, after: standing.saved, checkpoint };
+        let turn = Turn { key: self.key().clone(), epoch: standing.epoch, after: standing.saved, checkpoint };
         let mut delays = backoff::delays(self.options());
         let (mut attempts, mut first_at) = (0, None);
         loop {

@@ -1,7 +1,7 @@
 //! Dead letters: an event is left out, and its stream held behind it, until somebody decides.
 
 use futures_util::TryStreamExt;
-use gesta_core::{Epoch, ReadError, ReadStream, RecordedEvent, Version};
+use gesta_core::{ReadError, ReadStream, RecordedEvent, Version};
 
 use super::{
     backoff,
@@ -112,8 +112,7 @@ impl Loop {
                 return Ok(Some(Done::Told));
             }
             let first = if decision.discard { first.next() } else { first };
-            let epoch = lease.epoch;
-            match lease.during(self.release(epoch, (&place, first), decision, standing)).await? {
+            match lease.during(self.release((&place, first), decision, standing)).await? {
                 Ok(Released::Some) => {}
                 Ok(Released::All) => {
                     standing.letters.carry_out(&place, decision);
@@ -133,7 +132,6 @@ impl Loop {
     /// Gives the next events of a held stream to the handler, as far as the log was handled.
     async fn release(
         &self,
-        epoch: Epoch,
         (place, first): (&Place, Version),
         decision: Decision,
         standing: &mut Standing,
@@ -169,7 +167,7 @@ impl Loop {
                 // new claim shuts it out, and reads how far it came.
                 None => {
                     let work = Work { events: one, position: standing.handled, tally, once: true };
-                    self.attempt(epoch, work, standing).await
+                    self.attempt(work, standing).await
                 }
             };
             match delivered {

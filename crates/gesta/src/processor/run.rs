@@ -152,8 +152,7 @@ impl Loop {
             let next = lease.during(self.next(&mut subscription, standing.handled)).await?;
             let Some(Batch { events, position }) = next else { break };
             if !events.is_empty() {
-                let epoch = lease.epoch;
-                let delivered = self.deliver(epoch, &events, position, &mut standing);
+                let delivered = self.deliver(&events, position, &mut standing);
                 if let Err(undone) = lease.during(delivered).await? {
                     if !matches!(undone, Undone::Stopping | Undone::TakenOver(_)) {
                         // What came before the one that failed is handled.
@@ -199,7 +198,8 @@ impl Loop {
         };
         let tally = Tally::from_bytes(&checkpoint.state);
         let letters = Letters::new(&tally);
-        let mut standing = Standing { saved: position, handled: position, tally, letters };
+        let mut standing =
+            Standing { epoch: lease.epoch, saved: position, handled: position, tally, letters };
         if !lease.during(self.catch_up(&mut standing)).await? {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use gesta_core::{Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
+use gesta_core::{Epoch, Position, RecordedEvent, StreamId, Tenant, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -74,6 +74,8 @@ fn is_none(version: &Version) -> bool {
 /// Where a running processor stands.
 #[derive(Debug)]
 pub(super) struct Standing {
+    /// Under which claim it runs.
+    pub(super) epoch: Epoch,
     /// Everything up to here is handled, and saved.
     pub(super) saved: Position,
     /// Everything up to here is handled.
