@@ -202,7 +202,7 @@ impl From<LoadError> for Failure {
 }
 
 impl IntoResponse for Failure {
-    /// Carries the problem beside its body: [`write_problems`] knows the path it belongs to.
+    /// Carries the problem beside its body: `write_problems` knows the path it belongs to.
     fn into_response(self) -> Response {
         let kind = [(header::CONTENT_TYPE, Problem::MEDIA_TYPE)];
         let mut response = (self.status(), kind, self.body()).into_response();
