@@ -23,6 +23,8 @@ pub(crate) mod streams;
 pub(crate) mod tail;
 pub(crate) mod verify;
 
+use clap::CommandFactory;
+
 use crate::{
     cli::{Cli, Command},
     exit::Outcome,
@@ -53,6 +55,6 @@ pub(crate) async fn run(cli: Cli) -> Outcome {
         Command::Copy(command) => Box::pin(command.run(shared)).await,
         Command::Bench(command) => Box::pin(command.run(shared)).await,
         Command::Keys(command) => command.run(shared),
-        Command::Completions(command) => command.run(),
+        Command::Completions(command) => command.run(Cli::command()),
     }
 }

@@ -14,6 +14,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod selection;
+mod shared;
 
 /// A server makes and drops a few dozen small objects a request, on other threads than it made them.
 #[global_allocator]

@@ -113,7 +113,7 @@ impl Row {
                 let head = Head::read(caller, &headers, &body)?;
                 let (given, command) = command(body);
                 let id = head.new_id(given);
-                let executed = head.execute(&app, id, name, command).await?;
+                let executed = head.execute(&app, C::repository(&app.0), id, name, command).await?;
                 let mut response = reply::<C>(StatusCode::CREATED, id, &executed)?;
                 let location =
                     HeaderValue::from_str(&format!("{}/{id}", root::<C>())).expect("a UUID is ASCII");
@@ -147,7 +147,9 @@ impl Row {
             async move {
                 let body = read(body);
                 let (head, id) = (Head::read(caller, &headers, &body)?, query::id(&path)?);
-                let executed = head.execute(&app, id, &format!("{id}/{name}"), command(body)).await?;
+                let executed = head
+                    .execute(&app, C::repository(&app.0), id, &format!("{id}/{name}"), command(body))
+                    .await?;
                 reply::<C>(StatusCode::OK, id, &executed)
             }
         };

@@ -6,7 +6,7 @@ use axum::{
     http::HeaderMap,
 };
 use futures_util::TryStreamExt;
-use gesta::{Aggregate, Command, aggregate::stream_of, repository::Executed};
+use gesta::{Aggregate, Command, Repository, aggregate::stream_of, repository::Executed};
 use gesta_core::{Metadata, ReadStream, Version};
 use gesta_server::{
     Failure,
@@ -16,7 +16,10 @@ use gesta_server::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::{Uuid, uuid};
 
-use super::{Orders, check_tenant, command::ByHttp, refusal};
+use super::{
+    Orders, check_tenant,
+    refusal::{self, Rule},
+};
 
 /// What command ids are made in that come from an `Idempotency-Key`. Never changes: a retry must make the same ids.
 const NAMESPACE: Uuid = uuid!("0e0f3f6e-5e6c-5b8e-9d1b-6a0f4c1f7d21");
@@ -66,14 +69,15 @@ impl Head {
     /// Executes a command. The same `Idempotency-Key` for the same `what` gives the first result again; for another body
     /// it is refused. What makes a thing names no id in `what`: a client that thinks of a new id for each try does not
     /// make two.
-    pub(super) async fn execute<C: ByHttp>(
+    pub(super) async fn execute<A: Aggregate<Rejection: Rule>>(
         self,
         app: &Orders,
+        repository: &Repository<A>,
         id: Uuid,
         what: &str,
-        command: C,
-    ) -> Result<Executed<C::To>, Failure> {
-        let category = C::To::CATEGORY;
+        command: A::Command,
+    ) -> Result<Executed<A>, Failure> {
+        let category = A::CATEGORY;
         let command_id = self.id_of(&format!("{category}/{what}"));
         let body = self.metadata.text(REQUEST);
         let mut command =
@@ -82,9 +86,9 @@ impl Head {
         if let Some(command_id) = command_id {
             command = command.with_id(command_id);
         }
-        let executed = C::repository(&app.0).execute(command).await;
+        let executed = repository.execute(command).await;
         let executed =
-            executed.inspect_err(|error| app.0.metrics.refused::<C::To>(error)).map_err(refusal::of)?;
+            executed.inspect_err(|error| app.0.metrics.refused::<A>(error)).map_err(refusal::of)?;
         app.0.metrics.sent(category, &executed);
         match body {
             Some(body) if executed.repeated => check_body(app, &executed, id, &body).await?,

@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::publish::Durability;
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     import::lines::Lines,
     input,
+    shared::Shared,
 };
 
 /// Append to one stream, all or nothing

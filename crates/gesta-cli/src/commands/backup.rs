@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::verify::Parts;
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     output::number,
+    shared::Shared,
 };
 
 /// Copy a data folder; a server may run on it

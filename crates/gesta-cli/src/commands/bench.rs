@@ -17,9 +17,9 @@ use crate::{
         subscriber::Subscriber,
         wire::Connection,
     },
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     progress::Progress,
+    shared::Shared,
 };
 
 /// Measure a server: it writes real events, so take one of its own

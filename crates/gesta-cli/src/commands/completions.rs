@@ -1,9 +1,9 @@
 //! `gesta completions`: completions for a shell.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::{cli::Cli, exit::Outcome};
+use crate::exit::Outcome;
 
 /// Print completions for a shell
 #[derive(Debug, Args)]
@@ -13,9 +13,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Outcome {
+    /// Those for this command line.
+    pub(crate) fn run(self, mut typed: Command) -> Outcome {
         let mut written = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "gesta", &mut written);
+        clap_complete::generate(self.shell, &mut typed, "gesta", &mut written);
         std::io::Write::write_all(&mut std::io::stdout(), &written)?;
         Ok(())
     }

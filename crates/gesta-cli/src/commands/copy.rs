@@ -3,9 +3,9 @@
 use clap::Args;
 
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     interrupt::Interrupt,
+    shared::Shared,
 };
 
 mod compare;

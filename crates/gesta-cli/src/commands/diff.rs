@@ -6,7 +6,7 @@ use gesta_client::Aggregates;
 use serde_json::Value;
 
 use super::state::Of;
-use crate::{cli::Shared, exit::Outcome, output::table};
+use crate::{exit::Outcome, output::table, shared::Shared};
 
 /// Show what has changed between two versions of an aggregate
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::Args;
 use uuid::Uuid;
 
-use crate::{cli::Shared, exit::Outcome};
+use crate::{exit::Outcome, shared::Shared};
 
 /// Show one event
 #[derive(Debug, Args)]

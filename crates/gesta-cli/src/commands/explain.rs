@@ -6,9 +6,9 @@ use gesta_client::Aggregates;
 
 use super::{diff::value, state::Of};
 use crate::{
-    cli::Shared,
     exit::Outcome,
     output::{number, table},
+    shared::Shared,
 };
 
 /// Show which events set a field of an aggregate; the last one explains what is there now

@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use self::target::Target;
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     interrupt::Interrupt,
     output::{Output, number},
     progress::Progress,
     selection::Selection,
+    shared::Shared,
 };
 
 mod cloudevent;

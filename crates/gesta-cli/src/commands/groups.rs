@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use gesta_client::Group;
 
-use crate::{cli::Shared, exit::Outcome};
+use crate::{exit::Outcome, shared::Shared};
 
 mod consume;
 mod create;

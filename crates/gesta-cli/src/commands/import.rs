@@ -8,7 +8,6 @@ use gesta_core::AppendError;
 use serde::Serialize;
 
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     import::{
         Candidates, Columns, Mapping, Refused, Sender, Tally, Template, Trouble, cloudevents,
@@ -20,6 +19,7 @@ use crate::{
     interrupt::Interrupt,
     output::number,
     progress::Progress,
+    shared::Shared,
 };
 
 /// Import a file: CSV, JSON lines, CloudEvents, or what export wrote

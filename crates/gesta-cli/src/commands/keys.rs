@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     output::table,
+    shared::Shared,
 };
 
 /// Make, list and revoke the keys of a server

@@ -5,8 +5,8 @@ use gesta_api::Processor;
 use gesta_client::Processors as Remote;
 
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
+    shared::Shared,
 };
 
 mod dead_letters;

@@ -7,9 +7,9 @@ use gesta_core::Priority;
 use uuid::Uuid;
 
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     input,
+    shared::Shared,
 };
 
 /// Publish one event

@@ -6,10 +6,10 @@ use gesta_client::HttpStore;
 use gesta_core::{EventStore, EventStream, Position, ReadAll, ReadStream, StreamId, Version};
 
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     output::event_line,
     selection::Selection,
+    shared::Shared,
 };
 
 /// Read the log, or one stream

@@ -8,7 +8,7 @@ use super::{
     backup::{Copied, failure},
     verify::Parts,
 };
-use crate::{cli::Shared, exit::Outcome};
+use crate::{exit::Outcome, shared::Shared};
 
 /// Make a data folder from a backup: the same events in a new life of the log, which refuses old cursors
 #[derive(Debug, Args)]

@@ -10,10 +10,10 @@ use gesta_server::{
 use serde::Serialize;
 
 use crate::{
-    cli::Shared,
     exit::{Exit, Failure, Outcome},
     interrupt::Interrupt,
     output::{Output, table},
+    shared::Shared,
 };
 
 /// Run the server

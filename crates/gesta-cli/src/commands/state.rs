@@ -5,7 +5,7 @@ use gesta_api::{AggregateState, StateQuery};
 use gesta_client::Aggregates;
 use gesta_core::Timestamp;
 
-use crate::{cli::Shared, exit::Outcome};
+use crate::{exit::Outcome, shared::Shared};
 
 /// An aggregate.
 #[derive(Debug, Args)]

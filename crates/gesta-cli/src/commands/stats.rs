@@ -5,7 +5,7 @@ use gesta_api::{Health, HealthStatus, LogInfo, Stats as Counted};
 use gesta_client::EventServiceClient;
 use serde::Serialize;
 
-use crate::{cli::Shared, exit::Outcome, output::number};
+use crate::{exit::Outcome, output::number, shared::Shared};
 
 /// Show how the server fares
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use gesta_core::{ListStreams, StreamCatalog, StreamId};
 use serde::Serialize;
 
 use crate::{
-    cli::Shared,
     exit::Outcome,
     output::{number, table},
+    shared::Shared,
 };
 
 /// List streams by name

@@ -5,11 +5,11 @@ use gesta_client::Subscription;
 use gesta_core::{StreamId, Version};
 
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     interrupt::Interrupt,
     output::event_line,
     selection::{From, Selection},
+    shared::Shared,
 };
 
 /// Follow the log, or one stream, until Ctrl-C

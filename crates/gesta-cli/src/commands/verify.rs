@@ -6,10 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     output::number,
     progress::Progress,
+    shared::Shared,
 };
 
 /// Check a data folder, byte for byte; no server may run on it

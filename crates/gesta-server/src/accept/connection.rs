@@ -20,9 +20,11 @@ use super::{
     body::{Reply, Sent},
     caps::Place,
     timed::{Limits, Phase, Progress, Timed},
-    turn_away::TOLD,
 };
 use crate::{config::Config, problem::Failure, telemetry::Telemetry};
+
+/// Connections that are told at once why there is no place for them; beyond that they are just closed.
+const TOLD: usize = 64;
 
 /// Bytes a connection may hold before its request is known and allowed.
 const BUFFER_BYTES: usize = 64 * 1024;

@@ -13,9 +13,6 @@ use tokio::{
 use super::{caps::Full, connection::Server};
 use crate::problem::Failure;
 
-/// Connections that are told why at once; beyond that they are just closed.
-pub(super) const TOLD: usize = 64;
-
 /// How long telling may take.
 const WITHIN: Duration = Duration::from_secs(1);
 

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gesta_file::OpenError;
 use gesta_server::config::{Database, refuse_password_in_arguments};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Where a store is. Shown without its password.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,6 +80,16 @@ impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Why a folder cannot be used.
+pub(super) fn not_opened(error: OpenError) -> Failure {
+    let exit = match &error {
+        OpenError::Nothing { .. } => Exit::NotFound,
+        OpenError::InUse { .. } => Exit::Unavailable,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use gesta_core::{
     CheckpointError, CheckpointKey, CheckpointRecord, EventStore, Filter, Incarnation, Position, ReadAll,
     ReadError, RecordedEvent, limits,
 };
-use gesta_file::{FolderReader, OpenError};
+use gesta_file::FolderReader;
 use gesta_postgres::PostgresStore;
 
 use super::{
-    place::Place,
+    place::{Place, not_opened},
     target::{AGAIN, TRIES, Target, connected, is_free},
 };
 use crate::exit::{Exit, Failure};
@@ -188,14 +188,4 @@ async fn blocking<T: Send + 'static>(
     let reader = reader.clone();
     let done = tokio::task::spawn_blocking(move || work(&mut locked(&reader))).await;
     Ok(done.map_err(Failure::failed)??)
-}
-
-/// Why a folder cannot be used.
-pub(super) fn not_opened(error: OpenError) -> Failure {
-    let exit = match &error {
-        OpenError::Nothing { .. } => Exit::NotFound,
-        OpenError::InUse { .. } => Exit::Unavailable,
-        _ => Exit::Failed,
-    };
-    Failure::new(exit, error)
 }

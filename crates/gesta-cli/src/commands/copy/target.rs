@@ -10,7 +10,7 @@ use gesta_core::{
 use gesta_file::{FileStore, Options};
 use gesta_postgres::{ConnectError, PostgresStore};
 
-use super::{place::Place, source::not_opened};
+use super::place::{Place, not_opened};
 use crate::exit::{Exit, Failure};
 
 /// The name under which this command shows among the sessions of a database.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::{io::AsyncWriteExt, process::Command, sync::Notify};
 
 use super::{Named, deliveries::line};
-use crate::{cli::Shared, exit::Outcome, interrupt::Interrupt, output::number};
+use crate::{exit::Outcome, interrupt::Interrupt, output::number, shared::Shared};
 
 /// Handle deliveries until Ctrl-C.
 #[derive(Debug, Args)]

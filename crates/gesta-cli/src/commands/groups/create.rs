@@ -7,9 +7,9 @@ use gesta_core::{Filter, Tenant};
 
 use super::show;
 use crate::{
-    cli::Shared,
     exit::{Failure, Outcome},
     selection::{From, Selection},
+    shared::Shared,
 };
 
 /// Make a group, or find it as it was made before.

@@ -6,7 +6,7 @@ use clap::Args;
 use gesta_api::{AckReply, DeliveredEvent, Deliveries, NackReply};
 
 use super::Named;
-use crate::{cli::Shared, exit::Outcome};
+use crate::{exit::Outcome, shared::Shared};
 
 /// Take deliveries as a member.
 #[derive(Debug, Args)]

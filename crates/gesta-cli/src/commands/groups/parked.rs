@@ -6,7 +6,7 @@ use gesta_client::Group;
 use uuid::Uuid;
 
 use super::Named;
-use crate::{cli::Shared, exit::Outcome, output::table};
+use crate::{exit::Outcome, output::table, shared::Shared};
 
 /// Which parked events.
 #[derive(Debug, Args)]

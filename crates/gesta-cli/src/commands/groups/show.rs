@@ -5,9 +5,9 @@ use gesta_client::Group;
 use serde_json::json;
 
 use crate::{
-    cli::Shared,
     exit::Outcome,
     output::{number, table},
+    shared::Shared,
 };
 
 pub(super) async fn list(shared: &Shared) -> Outcome {

@@ -6,7 +6,7 @@ use gesta_client::Processors as Remote;
 use uuid::Uuid;
 
 use super::Named;
-use crate::{cli::Shared, commands::groups::parked::selected, exit::Outcome, output::table};
+use crate::{commands::groups::parked::selected, exit::Outcome, output::table, shared::Shared};
 
 /// Look after the events that a processor left out
 #[derive(Debug, Args)]

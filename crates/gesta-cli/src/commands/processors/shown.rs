@@ -5,9 +5,9 @@ use std::time::Duration;
 use gesta_api::{Processor, ProcessorKind, ProcessorState, Processors, Rebuild};
 
 use crate::{
-    cli::Shared,
     exit::Outcome,
     output::{number, table},
+    shared::Shared,
 };
 
 pub(super) fn list(shared: &Shared, processors: Vec<Processor>) -> Outcome {
