@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod folder;
 pub(crate) mod follow;
 pub(crate) mod frame;
+pub(crate) mod header;
 pub(crate) mod meta;
 pub(crate) mod page;
 pub(crate) mod prepare;

@@ -13,8 +13,9 @@ use crate::{
     Damage,
     log::{
         frame::{self, GROUP, Group},
+        header::{HEADER, Header},
         scan::{Beside, Records, Scan, Step, WholeGroup, read_up_to},
-        segment::{HEADER, Header, name},
+        segment::name,
     },
 };
 

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::{
     frame::{self, GROUP, Group},
-    scan::{Records, Rest, Scan, Step, read_up_to, rest},
-    segment::{self, HEADER, Header},
+    header::{HEADER, Header},
+    scan::{Records, Rest, Scan, Step, list, read_up_to, rest},
+    segment,
     tail::is_ordered,
 };
 use crate::{Damage, OpenError, planted::armed};
@@ -103,15 +104,6 @@ fn has_header(file: &File, path: &Path, header: Header) -> Result<bool, OpenErro
     match rest(file, path, header.incarnation, HEADER as u64).map_err(io())? {
         Rest::Torn(dirty) if dirty == HEADER as u64 => Ok(false),
         _ => Err(refused),
-    }
-}
-
-/// Adds where the records of the group at `at` begin.
-pub(crate) fn list(at: u64, frames: &[u8], offsets: &mut Vec<u32>) {
-    let mut offset = at + GROUP as u64;
-    for record in Records::of(frames).flatten() {
-        offsets.push(u32::try_from(offset).expect("segments are smaller than 4 GiB"));
-        offset += record.frame.len() as u64;
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     frame::{self, FRAME, GROUP, Head, MAX_GROUP, u64_at},
-    segment::HEADER,
+    header::HEADER,
 };
 use crate::Damage;
 
@@ -240,6 +240,15 @@ impl<'a> Iterator for Records<'a> {
         }
         self.rest = behind;
         Some(Ok(Record { frame, last_of_batch }))
+    }
+}
+
+/// Adds where the records of the group at `at` begin.
+pub(crate) fn list(at: u64, frames: &[u8], offsets: &mut Vec<u32>) {
+    let mut offset = at + GROUP as u64;
+    for record in Records::of(frames).flatten() {
+        offsets.push(u32::try_from(offset).expect("segments are smaller than 4 GiB"));
+        offset += record.frame.len() as u64;
     }
 }
 

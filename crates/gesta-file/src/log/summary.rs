@@ -14,8 +14,7 @@ use super::{
     folder::replace,
     frame::u64_at,
     meta::FORMAT,
-    recover::list,
-    scan::{Records, Scan, Step, read_up_to},
+    scan::{Records, Scan, Step, list, read_up_to},
     tail::is_ordered,
 };
 use crate::Damage;

@@ -22,9 +22,10 @@ use super::{
     Log,
     folder::sync_names,
     frame::{self, GROUP, Group},
+    header::{HEADER, Header},
     prepare::{Fault, Filling, NEXT, Preparer},
     recent,
-    segment::{self, HEADER, Header, Segment},
+    segment::{self, Segment},
 };
 use crate::{
     Options,

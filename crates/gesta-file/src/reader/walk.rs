@@ -13,8 +13,9 @@ use crate::{
     log::{
         chain::unavailable,
         frame::FRAME,
+        header::{HEADER, Header},
         scan::{Beside, Records, Rest, WholeGroup, read_up_to, rest},
-        segment::{HEADER, Header, firsts, name},
+        segment::{firsts, name},
     },
 };
 

@@ -170,7 +170,7 @@ impl Recovered {
             }
             found.repair(chain.incarnation).map_err(OpenError::io(&path))?;
         }
-        let end = found.end.max(crate::log::segment::HEADER as u64);
+        let end = found.end.max(crate::log::header::HEADER as u64);
         segment.grow(&[], end);
         let segment = Arc::new(segment);
         chain.push(segment.clone());

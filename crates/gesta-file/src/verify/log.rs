@@ -13,9 +13,11 @@ use crate::{
     Damage, OpenError,
     index::Digest,
     log::{
-        follow, recover,
-        scan::{Records, Rest, Scan, Step, read_up_to, rest},
-        segment::{self, HEADER, Header},
+        follow,
+        header::{HEADER, Header},
+        recover,
+        scan::{Records, Rest, Scan, Step, list, read_up_to, rest},
+        segment,
         summary::{Summary, hash},
     },
 };
@@ -146,7 +148,7 @@ impl OneSegment<'_> {
         let broken = loop {
             match scan.step().map_err(io())? {
                 Step::Group(group) => {
-                    recover::list(group.at, group.frames, &mut offsets);
+                    list(group.at, group.frames, &mut offsets);
                     self.records(&path, group.at, group.frames);
                 }
                 Step::Blank => break None,

@@ -8,7 +8,8 @@ use crate::{
     index::{Entry, Index},
     log::{
         frame::{self, FRAME, GROUP, Group},
-        segment::{self, HEADER, Header},
+        header::{HEADER, Header},
+        segment,
     },
 };
 
