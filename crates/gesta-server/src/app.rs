@@ -1,30 +1,14 @@
-//! The server without its listener: every route over the ports.
+//! What handlers share.
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::{
-    Router,
-    http::{Method, Uri},
-    middleware::from_fn,
-};
 use gesta::Groups;
-use gesta_api::Code;
-use gesta_core::{Clock, EventStore, StreamCatalog, SystemClock, Timestamp};
+use gesta_core::{Clock, EventStore, StreamCatalog, SystemClock, Tenant, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Backend, Config, Rim, ServeError, Server,
-    auth::Routes,
-    counters::Counters,
-    cursor::CursorKey,
-    embed::Added,
-    health::Health,
-    problem::{Failure, write_problems},
-    quota::Quota,
-    replay::Replays,
-    routes,
-    subscriptions::Subscriptions,
-    telemetry::Telemetry,
+    added::Added, backend::Backend, config::Config, counters::Counters, cursor::CursorKey, health::Health,
+    quota::Quota, replay::Replays, rim::Rim, subscriptions::Subscriptions, telemetry::Telemetry,
 };
 
 /// What handlers share.
@@ -74,6 +58,12 @@ impl App {
             since: SystemClock.now(),
         }))
     }
+
+    /// Counts deliveries that are settled well.
+    pub(crate) fn count_consumed(&self, tenant: &Tenant, deliveries: usize) {
+        self.counters.of(tenant).consumed.add(deliveries);
+        self.telemetry.consumed(deliveries);
+    }
 }
 
 impl Deref for App {
@@ -82,52 +72,4 @@ impl Deref for App {
     fn deref(&self) -> &Inner {
         &self.0
     }
-}
-
-/// Every route, Gesta's and those that are added, each behind its permission, without the layers of the rim.
-pub(crate) fn app(app: App, added: Option<Routes>) -> Result<Router, ServeError> {
-    let own = routes::all().ready(app);
-    let all = match added {
-        Some(added) => own.merge(added)?,
-        None => own,
-    };
-    Ok(refusing(all.into_router()))
-}
-
-/// The routes of the further listener for metrics and health.
-pub(crate) fn watched(app: App) -> Router {
-    refusing(routes::watched().with_state(app))
-}
-
-fn refusing(router: Router) -> Router {
-    router.fallback(no_route).method_not_allowed_fallback(no_method).layer(from_fn(write_problems))
-}
-
-/// A whole server as one service, without a listener: for tests, and for embedding in another program. It is guarded
-/// by `config.keys_file`, or open to requests meant for this machine when there is none. With routes of the program's
-/// own it is [`Server::service`].
-///
-/// ```
-/// use axum::{body::Body, http::Request};
-/// use gesta_server::{Backend, Config, service};
-/// use tower::ServiceExt;
-///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let service = service(Backend::memory(), Config::default()).await?;
-/// let request = Request::get("/health").header("host", "127.0.0.1").body(Body::empty())?;
-/// assert_eq!(service.oneshot(request).await?.status(), 200);
-/// # Ok(()) }
-/// ```
-pub async fn service(backend: Backend, config: Config) -> Result<Router, ServeError> {
-    Server::new(backend, config).service().await
-}
-
-async fn no_route() -> Failure {
-    Failure::new(Code::RouteNotFound, "no route has this path: see /openapi.json")
-}
-
-async fn no_method(method: Method, uri: Uri) -> Failure {
-    let method: String = method.as_str().chars().take(32).collect();
-    Failure::new(Code::MethodNotAllowed, format!("{} does not take {method}: see /openapi.json", uri.path()))
 }

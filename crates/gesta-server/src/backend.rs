@@ -8,16 +8,13 @@ use gesta_core::{
     SnapshotStore, StreamCatalog, read_model::ReadModelStore,
 };
 
-use crate::{
-    config::Config,
-    cursor::CursorKey,
-    error::ServeError,
-    health::{Probe, StoreReport},
-    owner::Owner,
-};
+use crate::{config::Config, cursor::CursorKey, error::ServeError, owner::Owner};
 
 mod file;
 mod postgres;
+mod report;
+
+pub(crate) use report::{Probe, StoreReport};
 
 /// A store with all that belongs to it: what a server and the program around it use, whichever store it is.
 pub struct Backend {

@@ -42,7 +42,8 @@ use gesta::{Aggregates, Processors};
 use tokio::net::TcpListener;
 
 use crate::{
-    app::{App, app, watched},
+    added::{Added, Check, Part, of_processors},
+    app::App,
     auth::{Declared, Routes},
     backend::Backend,
     config::Config,
@@ -50,21 +51,16 @@ use crate::{
     listen,
     rim::Rim,
     roles::Roles,
-    routes,
+    router, routes,
     run::{Engine, Further, Running, open_groups},
     shared::Shared,
     telemetry::Telemetry,
 };
 
-mod part;
-
 /// The page for users: its code compiles, and what can be run is run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/embedding.md")]
 struct Page;
-
-pub(crate) use part::Check;
-pub use part::Part;
 
 /// A server to be: what it stands on, what it is told, and what a program adds to it. Nothing runs before
 /// [`Server::start`] or [`Server::service`].
@@ -74,21 +70,6 @@ pub struct Server {
     telemetry: Arc<Telemetry>,
     routes: Vec<Routes>,
     added: Added,
-}
-
-/// What a program adds, as handlers see it.
-#[derive(Clone)]
-pub(crate) struct Added {
-    /// What the program is called.
-    pub(crate) name: Arc<str>,
-    /// What its parts say of themselves.
-    pub(crate) checks: Vec<Check>,
-    /// The document of all routes.
-    pub(crate) document: Arc<str>,
-    /// What reacts to the log in this process.
-    pub(crate) processors: Option<Arc<Processors>>,
-    /// What streams add up to.
-    pub(crate) aggregates: Aggregates,
 }
 
 impl Server {
@@ -129,7 +110,7 @@ impl Server {
     /// [`Server::service`] both are the program's matter.
     pub fn with_processors(mut self, processors: Arc<Processors>) -> Self {
         self.added.processors = Some(Arc::clone(&processors));
-        self.with_check("processors", move || part::of_processors(&processors.list()))
+        self.with_check("processors", move || of_processors(&processors.list()))
     }
 
     /// The same with the aggregates of the program: `/api/v1/aggregates` shows their states at any version and time, what
@@ -177,7 +158,7 @@ impl Server {
         let groups = open_groups(&self.backend, &rim.config).await?;
         let (routes, added) = merged(self.routes, self.added)?;
         let app = App::new(&rim, &self.backend, groups, added);
-        Ok(rim.around(self::app(app, routes)?))
+        Ok(rim.around(router::all(app, routes)?))
     }
 
     /// Starts the server where the configuration says.
@@ -212,9 +193,9 @@ impl Server {
         let processors = added.processors.clone();
         let app = App::new(&rim, &self.backend, Arc::clone(&groups), added);
         let shared = self.backend.is_shared.then(|| Shared::begin(&self.backend, &app, roles));
-        let mut router = self::app(app.clone(), routes)?;
+        let mut all = router::all(app.clone(), routes)?;
         if let Some(shared) = &shared {
-            router = shared.around(router);
+            all = shared.around(all);
         }
         if let Some(processors) = processors.as_ref().filter(|_| roles.processors)
             && let Err(error) = processors.start_all().await
@@ -224,7 +205,7 @@ impl Server {
             return Err(error.into());
         }
         let engine = Engine { groups, processors, shared };
-        Running::begin(rim, self.backend, engine, (listener, further), (router, watched(app)))
+        Running::begin(rim, self.backend, engine, (listener, further), (all, router::watched(app)))
     }
 
     /// Starts the server, runs it until `shutdown` is done, then stops it in good order.

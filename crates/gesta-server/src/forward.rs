@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gesta_api::Code;
-use gesta_core::{CheckpointKey, CheckpointStore};
+use gesta_core::CheckpointStore;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -22,16 +22,14 @@ use hyper_util::{
 
 use crate::{
     owner::{Owner, address_of},
-    problem::Failure,
+    problem::{Failure, Whose},
+    roles::FORWARDED,
     runners::Runners,
 };
 
 mod watch;
 
 use watch::{Watch, watched};
-
-/// Says of a request which process has passed it on.
-pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("gesta-forwarded-by");
 
 /// How long a connection to another process may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -57,15 +55,6 @@ const HOP: [HeaderName; 9] = [
     header::CONTENT_LENGTH,
     header::ORIGIN,
 ];
-
-/// Who runs what a request is about. A refusal carries it out of the handler.
-#[derive(Debug, Clone)]
-pub(crate) enum Whose {
-    /// Another process.
-    Held { key: CheckpointKey, owner: String, remaining: Duration },
-    /// None, and this one may not.
-    Nobodys,
-}
 
 /// Passes requests on.
 pub(crate) struct Forwarder {

@@ -22,6 +22,7 @@
 //! Foreign types in the public API: `axum::Router`, `tokio`'s listener and `utoipa`'s document.
 
 mod accept;
+mod added;
 mod app;
 pub mod auth;
 mod backend;
@@ -45,22 +46,25 @@ mod quota;
 mod replay;
 mod rim;
 mod roles;
+mod router;
 mod routes;
 mod run;
 mod runners;
 mod shared;
 mod sse;
+mod start;
 mod subscriptions;
 pub mod telemetry;
 
 pub use accept::Peer;
-pub use app::service;
+pub use added::Part;
 pub use backend::Backend;
 pub use config::{Config, ConfigError, Setting};
-pub use embed::{Part, Server};
+pub use embed::Server;
 pub use error::ServeError;
 pub use problem::Failure;
 pub use rim::{Rim, Serving};
 pub use roles::Roles;
 pub use routes::{declared, document};
-pub use run::{Report, Running, open, open_on, start, start_on};
+pub use run::{Report, Running};
+pub use start::{open, open_on, service, start, start_on};

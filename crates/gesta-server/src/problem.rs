@@ -11,9 +11,18 @@ use axum::{
 };
 use gesta::{GroupError, ProcessorsError, history::HistoryError, repository::LoadError};
 use gesta_api::{Code, Problem};
-use gesta_core::{AppendError, ReadError};
+use gesta_core::{AppendError, CheckpointKey, ReadError};
 
-use crate::{auth::Denied, cursor::CursorError, forward::Whose, quota::Exceeded};
+use crate::{auth::Denied, cursor::CursorError};
+
+/// Who runs what a request is about. A refusal carries it out of the handler.
+#[derive(Debug, Clone)]
+pub(crate) enum Whose {
+    /// Another process.
+    Held { key: CheckpointKey, owner: String, remaining: Duration },
+    /// None, and this one may not.
+    Nobodys,
+}
 
 /// Why a handler refuses, as the client will read it: `application/problem+json`, with the path that was asked for.
 ///
@@ -127,16 +136,6 @@ impl From<CursorError> for Failure {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         Self::new(denied.code(), denied.to_string())
-    }
-}
-
-impl From<Exceeded> for Failure {
-    fn from(exceeded: Exceeded) -> Self {
-        let code = match exceeded {
-            Exceeded::Requests | Exceeded::Bodies => Code::Overloaded,
-            _ => Code::TooManyRequests,
-        };
-        Self::new(code, exceeded.to_string())
     }
 }
 

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gesta_api::Code;
 use gesta_core::Tenant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Config;
+use crate::{config::Config, problem::Failure};
 
 /// Tenants whose rate is remembered; beyond that the ones with an unused quota are forgotten.
 const REMEMBERED_TENANTS: usize = 10_000;
@@ -47,6 +48,16 @@ pub(crate) enum Exceeded {
     /// Too many SSE clients of this tenant.
     #[error("the tenant has as many SSE clients as it may: close some, or poll")]
     SseClients,
+}
+
+impl From<Exceeded> for Failure {
+    fn from(exceeded: Exceeded) -> Self {
+        let code = match exceeded {
+            Exceeded::Requests | Exceeded::Bodies => Code::Overloaded,
+            _ => Code::TooManyRequests,
+        };
+        Self::new(code, exceeded.to_string())
+    }
 }
 
 /// A place for one SSE client, until dropped.

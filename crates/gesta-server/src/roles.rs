@@ -2,12 +2,16 @@
 
 use axum::{
     extract::Request,
+    http::HeaderName,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use gesta_api::Code;
 
-use crate::{forward::FORWARDED, problem::Failure};
+use crate::problem::Failure;
+
+/// Says of a request which process has passed it on.
+pub(crate) const FORWARDED: HeaderName = HeaderName::from_static("gesta-forwarded-by");
 
 /// What a process does among those that share a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,4 @@
-//! Starting and stopping a server.
-//!
-//! ```
-//! use gesta_server::{Backend, Config, start_on};
-//! use tokio::net::TcpListener;
-//!
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! let server = start_on(listener, Backend::memory(), Config::default()).await?;
-//! println!("{}", server.report());
-//! server.stop().await?;
-//! # Ok(()) }
-//! ```
+//! A server that runs, and how it stops.
 
 use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -19,17 +6,14 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use gesta::{Groups, GroupsOptions, Processors};
 use gesta_core::{DurabilityClass, SystemClock};
-use gesta_file::Options;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     backend::Backend,
+    backend::StoreReport,
     config::Config,
-    embed::Server,
     error::ServeError,
-    health::StoreReport,
-    listen, opening,
     rim::{Rim, Serving},
     shared::Shared,
     telemetry::Telemetry,
@@ -90,70 +74,6 @@ pub struct Report {
     pub lowered: Vec<String>,
     /// Whether there are keys.
     pub keys: bool,
-}
-
-/// Starts a server as configured.
-///
-/// ```no_run
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let running = gesta_server::start(gesta_server::Config::default()).await?;
-/// println!("{}", running.report());
-/// tokio::signal::ctrl_c().await?;
-/// running.stop().await?;
-/// # Ok(()) }
-/// ```
-pub async fn start(config: Config) -> Result<Running, ServeError> {
-    let (listener, backend) = open(&config).await?;
-    start_on(listener, backend, config).await
-}
-
-/// Listens where the configuration says, then opens the store that it names: what a program does before it makes its
-/// [`Server`], and hands to it.
-///
-/// A port in use and a network that would be let in unguarded are refused before the store is touched. When opening a folder
-/// takes long, the listener answers meanwhile, as with [`open_on`].
-///
-/// ```no_run
-/// use gesta_server::{Config, Server, open};
-///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = Config::default();
-/// let (listener, backend) = open(&config).await?;
-/// let log = backend.store(); // for the program's own aggregates and processors
-/// let running = Server::new(backend, config).start_on(listener).await?;
-/// # running.stop().await?;
-/// # Ok(()) }
-/// ```
-pub async fn open(config: &Config) -> Result<(TcpListener, Backend), ServeError> {
-    let listener = listen::listen(config).await?;
-    listen::check(config, &listener)?;
-    let bound = listen::address(config, &listener)?;
-    if config.folder().is_none() {
-        let backend = Backend::configured(config).await?;
-        return Ok((listener, backend.listening(config, bound)));
-    }
-    let options = Options::default().segment_bytes(config.first_segment_bytes, config.largest_segment_bytes);
-    opening::open(listener, config, options).await
-}
-
-/// Starts a server on this listener and the file store in the configured folder, opened with these options.
-///
-/// When opening takes long, because a lost index is built anew, the listener answers meanwhile: `/health` says how far
-/// it is, `/health/live` is well, `/health/ready` is not, and everything else is a `starting`.
-pub async fn open_on(listener: TcpListener, config: Config, options: Options) -> Result<Running, ServeError> {
-    let (listener, backend) = opening::open(listener, &config, options).await?;
-    start_on(listener, backend, config).await
-}
-
-/// Starts a server on this listener and backend.
-pub async fn start_on(
-    listener: TcpListener,
-    backend: Backend,
-    config: Config,
-) -> Result<Running, ServeError> {
-    Server::new(backend, config).start_on(listener).await
 }
 
 /// The groups of a backend, run by this process.

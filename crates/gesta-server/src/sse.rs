@@ -26,7 +26,7 @@ mod deliveries;
 mod log;
 mod stream;
 
-pub(crate) use deliveries::deliveries;
+pub(crate) use deliveries::{delivered, deliveries};
 pub(crate) use log::log;
 pub(crate) use stream::stream;
 

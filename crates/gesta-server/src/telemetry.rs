@@ -17,7 +17,7 @@ use gesta::ProcessorInfo;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use crate::health::{Probe, StoreReport};
+use crate::backend::{Probe, StoreReport};
 
 mod aggregates;
 mod describe;

@@ -10,7 +10,8 @@ use std::{
 use gesta_file::{FileStore, OpenError, Options, StoreStatus};
 
 use super::Backend;
-use crate::{cursor::CursorKey, error::ServeError, health::StoreReport, owner::Owner};
+use super::StoreReport;
+use crate::{cursor::CursorKey, error::ServeError, owner::Owner};
 
 impl Backend {
     /// The file store in this folder, made if there is none. The folder is locked until the server stops.

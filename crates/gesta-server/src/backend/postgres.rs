@@ -12,10 +12,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Backend;
 use crate::{
+    backend::StoreReport,
     config::{Config, Database, StoreAddress},
     cursor::CursorKey,
     error::ServeError,
-    health::StoreReport,
     owner::Owner,
 };
 

@@ -18,8 +18,8 @@ use crate::{
     app::App,
     auth::Caller,
     extract::{JsonBody, PathText, json},
-    forward::{Forwarder, Whose},
-    problem::Failure,
+    forward::Forwarder,
+    problem::{Failure, Whose},
 };
 
 /// The group that the path names, of the caller's tenant.

@@ -9,8 +9,8 @@ use gesta_api::{Code, Endpoints, Health, HealthStatus, Problem, ServiceInfo};
 use serde::Serialize;
 
 use crate::{
+    added::Check,
     app::App,
-    embed::Check,
     extract::{PathText, json},
     problem::Failure,
 };

@@ -15,8 +15,7 @@ use crate::{
     app::App,
     auth::Caller,
     extract::{PathText, json},
-    forward::Whose,
-    problem::Failure,
+    problem::{Failure, Whose},
 };
 
 pub(crate) mod dead_letters;

@@ -8,17 +8,13 @@ use axum::{
     response::Response,
 };
 use gesta::{DeliveryId, GroupError, Nack, Pull};
-use gesta_api::{
-    AckReply, AckRequest, DeliveredEvent, Deliveries, Envelope, NackReply, NackRequest, Problem, PullRequest,
-};
-use gesta_core::{RecordedEvent, Tenant};
+use gesta_api::{AckReply, AckRequest, Deliveries, NackReply, NackRequest, Problem, PullRequest};
 
 use super::group::Named;
 use crate::{
-    app::App,
     extract::{JsonBody, json},
     problem::Failure,
-    sse,
+    sse::{self, delivered},
 };
 
 /// Most deliveries of one request.
@@ -55,7 +51,7 @@ pub(crate) async fn pull(
         () = app.stop.cancelled() => Vec::new(),
     };
     if known.auto_ack {
-        count_consumed(&app, &tenant, deliveries.len());
+        app.count_consumed(&tenant, deliveries.len());
     }
     let deliveries = deliveries
         .iter()
@@ -83,28 +79,6 @@ pub(crate) fn check_consumer(name: &str) -> Result<(), Failure> {
     Err(Failure::field("the consumer's name must hold 1 to 256 bytes without control characters"))
 }
 
-/// A delivery as consumers are shown it.
-pub(crate) fn delivered<'a>(
-    id: &str,
-    count: u32,
-    event: &'a RecordedEvent,
-    label: &str,
-) -> DeliveredEvent<'a> {
-    DeliveredEvent {
-        delivery_id: id.to_owned(),
-        delivery_count: count,
-        subscription: label.to_owned(),
-        stream_id: event.stream.to_string(),
-        event: Envelope::from(event),
-    }
-}
-
-/// Counts deliveries that are settled well.
-pub(crate) fn count_consumed(app: &App, tenant: &Tenant, deliveries: usize) {
-    app.counters.of(tenant).consumed.add(deliveries);
-    app.telemetry.consumed(deliveries);
-}
-
 /// Acknowledge deliveries
 ///
 /// They were handled and will not come again. A delivery whose lease is over is a 409; the others count.
@@ -126,11 +100,11 @@ pub(crate) async fn ack(
     let deliveries = ids(&request.delivery_ids);
     let acked = app.groups.ack(&tenant, &name, &deliveries).await.inspect_err(|error| {
         if let GroupError::LeaseLost { counted, .. } = error {
-            count_consumed(&app, &tenant, *counted);
+            app.count_consumed(&tenant, *counted);
         }
     })?;
     app.replays.settle(&tenant, &name, &request.delivery_ids);
-    count_consumed(&app, &tenant, acked);
+    app.count_consumed(&tenant, acked);
     Ok(json(StatusCode::OK, &AckReply { acked }))
 }
 

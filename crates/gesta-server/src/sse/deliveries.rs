@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{http::HeaderMap, response::Response};
 use futures_util::TryStreamExt;
 use gesta::{Delivery, GroupError, Nack, Pull};
+use gesta_api::{DeliveredEvent, Envelope};
 use gesta_core::{Filter, Position, ReadAll, RecordedEvent, Tenant};
 use tokio_util::sync::CancellationToken;
 
@@ -13,12 +14,27 @@ use crate::{
     app::App,
     problem::Failure,
     replay::{Handed, Whose},
-    routes::pull::{count_consumed, delivered},
     subscriptions::Settings,
 };
 
 /// How long one pull waits, and so how late a heartbeat or the stop of the server may be noticed.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// A delivery as consumers are shown it.
+pub(crate) fn delivered<'a>(
+    id: &str,
+    count: u32,
+    event: &'a RecordedEvent,
+    label: &str,
+) -> DeliveredEvent<'a> {
+    DeliveredEvent {
+        delivery_id: id.to_owned(),
+        delivery_count: count,
+        subscription: label.to_owned(),
+        stream_id: event.stream.to_string(),
+        event: Envelope::from(event),
+    }
+}
 
 /// Sends the group's deliveries for this consumer.
 pub(crate) async fn deliveries(
@@ -120,7 +136,7 @@ impl HandOut {
             return Err(Closed);
         }
         if self.auto_ack {
-            count_consumed(&self.app, &self.whose.0, deliveries.len());
+            self.app.count_consumed(&self.whose.0, deliveries.len());
         }
         Ok(())
     }

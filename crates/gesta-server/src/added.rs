@@ -1,9 +1,24 @@
-//! How a part of a server fares that only the application knows of.
+//! What a program adds to its server, and how a part of it fares that only the program knows of.
 
 use std::sync::Arc;
 
-use gesta::{ProcessorInfo, ProcessorState};
+use gesta::{Aggregates, ProcessorInfo, ProcessorState, Processors};
 use gesta_api::HealthStatus;
+
+/// What a program adds, as handlers see it.
+#[derive(Clone)]
+pub(crate) struct Added {
+    /// What the program is called.
+    pub(crate) name: Arc<str>,
+    /// What its parts say of themselves.
+    pub(crate) checks: Vec<Check>,
+    /// The document of all routes.
+    pub(crate) document: Arc<str>,
+    /// What reacts to the log in this process.
+    pub(crate) processors: Option<Arc<Processors>>,
+    /// What streams add up to.
+    pub(crate) aggregates: Aggregates,
+}
 
 /// How a part fares, for `/health`. The whole fares no better than its worst part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +57,7 @@ impl Part {
 
 /// A processor that has stopped with an error makes the server do less. What went wrong may tell of events, which is
 /// nothing for everybody who may ask for the health.
-pub(super) fn of_processors(all: &[ProcessorInfo]) -> Part {
+pub(crate) fn of_processors(all: &[ProcessorInfo]) -> Part {
     let has_failed = |info: &&ProcessorInfo| {
         matches!(info.status.state, ProcessorState::Stopped { reason: Some(_) }) || info.note.is_some()
     };
