@@ -115,10 +115,10 @@ impl Requests {
     }
 
     /// Lets all who are about to ask do so: whoever was answered by the last group asks again in a moment, and the first of
-    /// them would go alone.
+    /// them would go alone. Enough is enough, so that no flood of appends puts off those that wait.
     async fn gathered(&self) {
         let mut waiting = None;
-        while waiting != Some(self.receiver.len()) {
+        while waiting != Some(self.receiver.len()) && self.receiver.len() < limits::BATCH_EVENTS {
             waiting = Some(self.receiver.len());
             yield_now().await;
         }

@@ -10,8 +10,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    backend::Backend,
-    backend::StoreReport,
+    backend::{Backend, StoreReport},
     config::Config,
     error::ServeError,
     rim::{Rim, Serving},

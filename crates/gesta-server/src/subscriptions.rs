@@ -176,10 +176,8 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::{StreamExt, stream};
     use gesta::GroupDefinition;
-    use gesta_core::{
-        AppendError, Appended, Capabilities, EventStream, LogHead, MemoryCheckpoints, MemoryStore, ReadAll,
-        ReadError, SystemClock, Wakeups,
-    };
+    use gesta_conformance::around::{Around, AroundStore};
+    use gesta_core::{EventStream, MemoryCheckpoints, MemoryStore, SystemClock};
     use tokio::sync::Notify;
 
     use super::*;
@@ -193,10 +191,11 @@ mod tests {
     }
 
     #[async_trait]
-    impl EventStore for Held {
-        async fn append(&self, batch: AppendBatch) -> Result<Appended, AppendError> {
-            self.store.append(batch).await
+    impl AroundStore for Held {
+        fn store(&self) -> &dyn EventStore {
+            &self.store
         }
+
         fn read_stream(&self, read: ReadStream) -> EventStream {
             let (was_read, may_end) = (Arc::clone(&self.read), Arc::clone(&self.may_end));
             let end = stream::once(async move {
@@ -205,23 +204,11 @@ mod tests {
             });
             self.store.read_stream(read).chain(end.filter_map(|()| async { None })).boxed()
         }
-        fn read_all(&self, read: ReadAll) -> EventStream {
-            self.store.read_all(read)
-        }
-        async fn head(&self) -> Result<LogHead, ReadError> {
-            self.store.head().await
-        }
-        fn wakeups(&self) -> Wakeups {
-            self.store.wakeups()
-        }
-        fn capabilities(&self) -> Capabilities {
-            self.store.capabilities()
-        }
     }
 
     #[tokio::test]
     async fn what_is_forgotten_while_it_is_read_is_read_again() {
-        let (tenant, log) = (Tenant::default(), Arc::new(Held::default()));
+        let (tenant, log) = (Tenant::default(), Arc::new(Around::<Held>::default()));
         let (store, checkpoints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryCheckpoints::default()));
         let groups = Groups::open(store, checkpoints, Arc::new(SystemClock), "test".into()).await.unwrap();
         groups.create(&tenant, "g", GroupDefinition::default()).await.unwrap();
